@@ -1,0 +1,1 @@
+"""The model room: bundle, tokenizer, ONNX session, classifier."""

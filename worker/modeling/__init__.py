@@ -1,0 +1,1 @@
+"""Tools that make bundles. torch and transformers live here only; serving never imports this package."""

@@ -1,0 +1,83 @@
+"""`moderation-model`: make a bundle, step by step."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from worker.core.errors import Fatal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="moderation-model",
+        description="Makes the classifier bundles that moderation-worker serves: "
+        "warm-start -> train -> export -> evaluate.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    _warm_start(
+        commands.add_parser("warm-start", help="an ELECTRA encoder from pretrained BERT-shaped weights")
+    )
+    _train(commands.add_parser("train", help="fine-tune an encoder to a classifier (resumable)"))
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except Fatal as error:
+        print(f"moderation-model {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _warm_start(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", help="all-minilm-l6-v2, a directory (model.onnx or Hugging Face), or a hub id"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="encoder directory to write")
+    parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.modeling.warm_start import warm_start
+
+        difference = warm_start(chosen.source, chosen.out, chosen.heads)
+        print(f"{chosen.out}: hidden states differ from the source by {difference:.1e} at most")
+
+    parser.set_defaults(run=run)
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoder", type=Path, required=True, help="encoder directory (from warm-start)")
+    parser.add_argument(
+        "--train", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts"
+    )
+    parser.add_argument(
+        "--dev", type=Path, nargs="*", default=[], help="files to report AUROC on after each epoch"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="classifier directory; holds the checkpoint too"
+    )
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument(
+        "--max-length", type=int, default=128, help="tokens; also the window length when serving"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint-minutes", type=float, default=10)
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.modeling.train import Recipe, train
+
+        recipe = Recipe(
+            encoder=str(chosen.encoder),
+            train=tuple(map(str, chosen.train)),
+            epochs=chosen.epochs,
+            learning_rate=chosen.learning_rate,
+            batch_size=chosen.batch_size,
+            max_length=chosen.max_length,
+            seed=chosen.seed,
+        )
+        train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
+
+    parser.set_defaults(run=run)

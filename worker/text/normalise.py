@@ -1,0 +1,75 @@
+"""Unicode normalisation before tokenising, with a map back to the author's offsets.
+
+NFKC (Unicode Standard Annex 15) folds look-alikes such as full-width letters; characters that print nothing
+(zero-width, bidirectional and other format characters, controls) are removed, because they split words for a
+tokenizer but not for a reader. Line breaks and tabs stay: they separate words.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+# Unicode 16 categories Cc (but tab and line breaks) and Cf, variation selectors, and code points that are letters
+# or marks by category but print nothing (U+034F, U+115F, U+1160, U+17B4, U+17B5, U+3164, U+FFA0). Written out,
+# because collecting them at import takes 0.1 s; a test compares them with `unicodedata`.
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
+)
+"""Matches one character that prints nothing and carries no meaning between words."""
+
+# Starters that are the second half of a canonical composition (NFC_Quick_Check=Maybe): they may change what stands
+# before them, so a segment never begins with one. Hangul vowels and finals, U+1160-11FF, do so too.
+_COMPOSES_LEFT = frozenset(
+    "\u09be\u09d7\u0b3e\u0b56\u0b57\u0bbe\u0bd7\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u0fb5\u0fb7\u102e\u1b35"
+    "\U00011127\U0001133e\U00011357\U000114b0\U000114ba\U000114bd\U000115af\U00011930"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """A normalised text beside its original."""
+
+    text: str
+    original: str = field(repr=False)
+
+    def offsets(self) -> list[int]:
+        """For each character of `text`, the index of the first character of `original` it came from.
+
+        Computed on demand: scoring never needs it, explaining does. Length `len(text) + 1`; the last entry is
+        `len(original)`, so that `[offsets[i], offsets[j])` is the original span of `text[i:j]`.
+        """
+        origins: list[int] = []
+        for start, end in _segments(self.original):
+            origins.extend([start] * len(_fold(self.original[start:end])))
+        return [*origins, len(self.original)]
+
+
+def normalise(text: str) -> Normalised:
+    """Fold `text` to NFKC without invisible characters. Idempotent."""
+    if text.isascii() and text.isprintable():
+        return Normalised(text, text)
+    return Normalised(_fold(text), text)
+
+
+def _fold(text: str) -> str:
+    # Invisible characters go first, so that a joiner cannot keep a letter from its combining mark; and again,
+    # because NFKC itself can yield one (a presentation form that folds to a letter and a joiner).
+    folded = unicodedata.normalize("NFKC", INVISIBLE.sub("", text))
+    return unicodedata.normalize("NFKC", INVISIBLE.sub("", folded))
+
+
+def _segments(text: str) -> list[tuple[int, int]]:
+    """Cut where NFKC cannot look across: before each visible character that composes with nothing to its left."""
+    cuts = [i for i, char in enumerate(text) if not INVISIBLE.match(char) and _starts_segment(char)]
+    bounds = sorted({0, *cuts, len(text)})
+    return list(pairwise(bounds))
+
+
+def _starts_segment(char: str) -> bool:
+    first = unicodedata.normalize("NFKD", char)[0]
+    composes_left = "\u1160" <= first <= "\u11ff" or first in _COMPOSES_LEFT
+    return not (unicodedata.combining(first) or composes_left)
