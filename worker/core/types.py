@@ -33,11 +33,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of key, value and headers: what the record is charged in the memory budget."""
-        return (
-            len(self.key or b"")
-            + len(self.value or b"")
-            + sum(len(k) + len(v or b"") for k, v in self.headers)
-        )
+        return len(self.key or b"") + len(self.value or b"") + sum(len(k) + len(v or b"") for k, v in self.headers)
 
 
 @dataclass(frozen=True, slots=True)

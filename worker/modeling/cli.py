@@ -15,9 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         "warm-start -> train -> export -> evaluate.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    _warm_start(
-        commands.add_parser("warm-start", help="an ELECTRA encoder from pretrained BERT-shaped weights")
-    )
+    _warm_start(commands.add_parser("warm-start", help="an ELECTRA encoder from pretrained BERT-shaped weights"))
     _train(commands.add_parser("train", help="fine-tune an encoder to a classifier (resumable)"))
     chosen = parser.parse_args(arguments)
     try:
@@ -31,9 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _warm_start(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "source", help="all-minilm-l6-v2, a directory (model.onnx or Hugging Face), or a hub id"
-    )
+    parser.add_argument("source", help="all-minilm-l6-v2, a directory (model.onnx or Hugging Face), or a hub id")
     parser.add_argument("--out", type=Path, required=True, help="encoder directory to write")
     parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
 
@@ -48,21 +44,13 @@ def _warm_start(parser: argparse.ArgumentParser) -> None:
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", type=Path, required=True, help="encoder directory (from warm-start)")
-    parser.add_argument(
-        "--train", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts"
-    )
-    parser.add_argument(
-        "--dev", type=Path, nargs="*", default=[], help="files to report AUROC on after each epoch"
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="classifier directory; holds the checkpoint too"
-    )
+    parser.add_argument("--train", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts")
+    parser.add_argument("--dev", type=Path, nargs="*", default=[], help="files to report AUROC on after each epoch")
+    parser.add_argument("--out", type=Path, required=True, help="classifier directory; holds the checkpoint too")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument(
-        "--max-length", type=int, default=128, help="tokens; also the window length when serving"
-    )
+    parser.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint-minutes", type=float, default=10)
 

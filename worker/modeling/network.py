@@ -52,9 +52,7 @@ class Classifier(nn.Module):
     def load(cls, directory: Path) -> "Classifier":
         """Read what `save` wrote. Raises Fatal where the directory is no trained classifier."""
         if not (directory / CONFIG).is_file():
-            raise Fatal(
-                f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one"
-            )
+            raise Fatal(f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one")
         raw = json.loads((directory / CONFIG).read_text())
         config = ClassifierConfig(tuple(raw["labels"]), raw["max_length"], raw["problem_type"])
         model = cls(ElectraModel.from_pretrained(directory), config)

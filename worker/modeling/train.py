@@ -39,9 +39,7 @@ class Recipe:
     seed: int = 0
 
 
-def train(
-    recipe: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: float = 600.0
-) -> dict[str, Any]:
+def train(recipe: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: float = 600.0) -> dict[str, Any]:
     """Train, writing `out` at the end and `out/checkpoint.pt` on the way; a second call goes on from there.
 
     Returns (and writes to `out/metrics.json`) AUROC for each dev file and label, after each epoch.
@@ -138,9 +136,7 @@ def _batches(rows: Sequence[Sequence[int]], recipe: Recipe, epoch: int) -> Itera
     return iter(batches)
 
 
-def _loss(
-    model: Classifier, rows: Sequence[Sequence[int]], targets: torch.Tensor, known: torch.Tensor
-) -> torch.Tensor:
+def _loss(model: Classifier, rows: Sequence[Sequence[int]], targets: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(*collate(rows))
     losses = binary_cross_entropy_with_logits(logits.float(), targets, reduction="none") * known

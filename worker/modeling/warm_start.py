@@ -122,14 +122,8 @@ def _from_hugging_face(source: str, out: Path) -> float:
         raise Fatal(
             f"warm-start: {source!r} is neither {known}, nor a model directory, nor a hub id that can be reached: {error}"
         ) from error
-    weights = {
-        k: v.numpy() for k, v in original.state_dict().items() if k.startswith(("embeddings", "encoder"))
-    }
-    model = (
-        original
-        if isinstance(original, ElectraModel)
-        else _electra(weights, original.config.num_attention_heads)
-    )
+    weights = {k: v.numpy() for k, v in original.state_dict().items() if k.startswith(("embeddings", "encoder"))}
+    model = original if isinstance(original, ElectraModel) else _electra(weights, original.config.num_attention_heads)
     difference = 0.0
     for text in _PROBES:
         ids = np.array([tokenizer(text)["input_ids"]])
@@ -147,9 +141,7 @@ def _export_weights(export: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float
     graph = onnx.load(export).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     producer = {output: node for node in graph.node for output in node.output}
-    weights = {
-        k: v for k, v in tensors.items() if k.startswith(("embeddings", "encoder")) and v.dtype == np.float32
-    }
+    weights = {k: v for k, v in tensors.items() if k.startswith(("embeddings", "encoder")) and v.dtype == np.float32}
     for node in graph.node:
         for bias, product in _bias_pairs(node):
             if (
@@ -189,9 +181,7 @@ def _electra(weights: dict[str, Any], heads: int) -> ElectraModel:
         layer_norm_eps=1e-12,
     )
     model = ElectraModel(config)
-    missing, unexpected = model.load_state_dict(
-        {k: torch.tensor(v) for k, v in weights.items()}, strict=False
-    )
+    missing, unexpected = model.load_state_dict({k: torch.tensor(v) for k, v in weights.items()}, strict=False)
     missing = [name for name in missing if not name.endswith(("position_ids", "token_type_ids"))]
     if missing:
         raise Fatal(
@@ -209,9 +199,7 @@ def _difference(model: ElectraModel, ids: Any, expected: Any) -> float:
 
 def _write(model: ElectraModel, tokenizer: Path, out: Path, difference: float) -> float:
     if not difference <= TOLERANCE:
-        raise Fatal(
-            f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}"
-        )
+        raise Fatal(f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}")
     model.save_pretrained(out)
     shutil.copy(tokenizer, out / "tokenizer.json")
     return difference
