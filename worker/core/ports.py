@@ -1,20 +1,11 @@
 """What the pipeline needs of the world, as narrow Protocols. Adapters are handed in by the composition root."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from worker.core.errors import Rejected
-from worker.core.types import (
-    Channel,
-    Outgoing,
-    Partition,
-    Record,
-    Scorable,
-    Scored,
-    Scores,
-    Tombstone,
-    Window,
-)
+from worker.core.types import Outgoing, Partition, Record, Scorable, Scored, Scores, Tombstone, Window
 
 Prepared: TypeAlias = Scorable | Tombstone | Rejected
 Outcome: TypeAlias = Scored | Tombstone | Rejected
@@ -33,49 +24,74 @@ class Rebalance(Protocol):
     """What a source tells the pipeline about its partitions."""
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
-        """These partitions are read from now on."""
+        """These partitions are read from now on, from their committed offsets."""
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Finish what is in flight for these partitions within the bound, commit it, forget the rest."""
-
-    def lost(self, partitions: Sequence[Partition]) -> None:
-        """Forget these partitions at once, without a commit: their positions will be read again."""
 
 
 class Source(Protocol):
     """Where records come from, in offset order within a partition."""
 
-    async def poll(self, max_records: int) -> Sequence[Record]:
-        """Wait a moment for records; may return none. Must be called regularly, also with `max_records` 0.
+    async def join(self, rebalance: Rebalance) -> None:
+        """Begin. Partitions are announced from within `poll`, before their first record is returned."""
 
-        With 0, partitions are paused but group membership is kept up. Raises Fatal when the source is beyond
-        repair. Returns no record of a partition whose rebalance has not been told to the pipeline.
+    async def poll(self, max_records: int) -> Sequence[Record] | None:
+        """Wait a moment for records; may return none. None: the input has ended.
+
+        Must be called regularly, also with `max_records` 0: then partitions are paused, but membership is kept up.
+        Cancelling a poll loses no record. Raises Fatal when the source is beyond repair.
         """
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the next offset to read for each partition. Raises Transient where it may work later."""
 
+    async def rewind(self) -> None:
+        """Read every partition again from its committed offset; announced as assigned once more."""
+
 
 class Sink(Protocol):
-    """Where records go. Sends of one partition are acknowledged in the order of the calls."""
+    """Where records go. Sends of one partition are stored in the order of the calls."""
 
-    async def send(self, partition: Partition, outgoing: Outgoing) -> Awaitable[None]:
-        """Hand one record over; `partition` is the input's. The result completes when all in-sync replicas have it.
+    async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+        """Hand one record over; `partition` is the input's. The future completes when all in-sync replicas have it.
 
-        Both may raise Transient: the caller must then assume nothing about later sends, and rewind.
+        After either of them raised, later sends may fail too: the caller rewinds, `reset` comes first.
         """
+
+    async def reset(self, error: BaseException) -> None:
+        """Drop what is unsent and begin anew after `error`. Raises Fatal where that cannot help."""
 
 
 class Observer(Protocol):
     """What the pipeline reports while it runs. Called on the event loop; must be quick and must not raise."""
 
-    def consumed(self, record: Record) -> None: ...
-    def rejected(self, rejected: Rejected) -> None: ...
-    def tokenised(self, posts: int, seconds: float) -> None: ...
-    def queued(self, seconds: float) -> None: ...
-    def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None: ...
-    def published(self, channel: Channel, record: Record) -> None: ...
-    def acknowledged(self, record: Record) -> None: ...
-    def committed(self, ok: bool) -> None: ...
-    def in_flight(self, posts: int, size: int) -> None: ...
-    def paused(self, seconds: float) -> None: ...
+    def consumed(self, record: Record) -> None:
+        """A record was read."""
+
+    def rejected(self, rejected: Rejected) -> None:
+        """A record goes to the dead-letter topic."""
+
+    def tokenised(self, posts: int, seconds: float) -> None:
+        """Records were decoded, normalised and tokenised."""
+
+    def queued(self, seconds: float) -> None:
+        """A window waited for a scorer."""
+
+    def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        """A batch was scored; `posts` counts its windows."""
+
+    def acknowledged(self, record: Record, outputs: Sequence[Outgoing]) -> None:
+        """All outputs of a record are stored."""
+
+    def committed(self, ok: bool) -> None:
+        """A commit was tried."""
+
+    def in_flight(self, posts: int, size: int) -> None:
+        """Posts and bytes between reading and acknowledgement, now."""
+
+    def paused(self, seconds: float) -> None:
+        """Intake stood still because the budget was used up."""
+
+    def rewound(self) -> None:
+        """A publish failed: the producer was replaced, and partitions are read again from their commits."""

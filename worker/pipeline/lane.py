@@ -1,0 +1,91 @@
+"""One assigned partition: its ledger, and the task that publishes in order."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from worker.core.budget import Budget
+from worker.core.ledger import Entry, Ledger
+from worker.core.ports import Observer, Sink
+from worker.core.types import Outgoing, Partition, Record
+
+
+class Lane:
+    """Everything in flight for one partition, from assignment to revocation.
+
+    A closed lane ignores what still comes back for it: its positions belong to whoever reads them next.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        *,
+        budget: Budget,
+        sink: Sink,
+        observer: Observer,
+        changed: Callable[[], None],
+        failed: Callable[[BaseException], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.partition = partition
+        self.ledger = Ledger()
+        self.closed = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._budget = budget
+        self._sink = sink
+        self._observer = observer
+        self._changed = changed
+        self._failed = failed
+        self._clock = clock
+        self._decided = asyncio.Event()
+
+    def open(self, record: Record) -> Entry:
+        """Take a record in: charge the budget, note its position as open."""
+        self._budget.take(record.size)
+        self.idle.clear()
+        return self.ledger.open(record)
+
+    def decide(self, entry: Entry, outputs: tuple[Outgoing, ...]) -> None:
+        """Set what is published for a position, once its turn comes."""
+        if not self.closed:
+            self.ledger.decide(entry, outputs)
+            self._decided.set()
+
+    async def publish(self) -> None:
+        """Send decided outputs in the order of their positions, until cancelled."""
+        while True:
+            await self._decided.wait()
+            self._decided.clear()
+            for entry in self.ledger.release(self._clock()):
+                for outgoing in entry.outputs or ():
+                    try:
+                        future = await self._sink.send(self.partition, outgoing)
+                    except Exception as error:  # noqa: BLE001 - the rewind settles every open position
+                        self._failed(error)
+                        return
+                    future.add_done_callback(partial(self._acknowledged, entry))
+
+    def close(self) -> None:
+        """Forget everything in flight and return its share of the budget."""
+        self.closed = True
+        for entry in self.ledger.entries():
+            self._budget.give(entry.record.size)
+        self.idle.set()
+        self._changed()
+
+    def _acknowledged(self, entry: Entry, future: "asyncio.Future[Any]") -> None:
+        if self.closed:
+            if not future.cancelled():
+                future.exception()  # retrieved: a closed lane's failures are nobody's
+            return
+        if future.cancelled() or (error := future.exception()) is not None:
+            self._failed(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
+            return
+        if self.ledger.acknowledge(entry):
+            self._budget.give(entry.record.size)
+            self._observer.acknowledged(entry.record, entry.outputs or ())
+            if not len(self.ledger):
+                self.idle.set()
+            self._changed()

@@ -1,0 +1,306 @@
+"""Intake, rebalances, commits and recovery: what decides that nothing is lost."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from worker.core.budget import Budget
+from worker.core.errors import Fatal, Rejected, Transient
+from worker.core.ledger import Entry
+from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source
+from worker.core.retry import Backoff
+from worker.core.types import Partition, Record, Scorable
+from worker.pipeline.lane import Lane
+from worker.pipeline.scoring import Scoring
+
+POLL_RECORDS = 500
+CHUNK_RECORDS = 64
+CHUNK_BYTES = 256 * 1024
+"""Records are prepared in chunks, so that the first are scored while the next are still tokenised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one pipeline; times in seconds."""
+
+    max_posts: int = 2000
+    max_bytes: int = 64 * 1024 * 1024
+    batch_tokens: int = 512
+    scoring_threads: int = 1
+    commit_interval: float = 1.0
+    drain_timeout: float = 25.0
+    pause_after: float = 1.0
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Pipeline:
+    """Reads, scores, publishes and commits until the source ends or `stop` is called. Implements Rebalance."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        sink: Sink,
+        prepare: Prepare,
+        score: Score,
+        encode: Encode,
+        observer: Observer,
+        limits: Limits,
+        clock: Callable[[], float],
+        executor: Executor | None = None,
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._prepare = prepare
+        self._encode = encode
+        self._observer = observer
+        self._limits = limits
+        self._clock = clock
+        self._executor = executor or ThreadPoolExecutor(limits.scoring_threads + 1, "pipeline")
+        self._budget = Budget(limits.max_posts, limits.max_bytes)
+        self._scoring = Scoring(
+            score,
+            executor=self._executor,
+            batch_tokens=limits.batch_tokens,
+            observer=observer,
+            finished=self._finished,
+            clock=clock,
+        )
+        self._lanes: dict[Partition, Lane] = {}
+        self._publishers: dict[Partition, asyncio.Task[None]] = {}
+        self._commit_lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._failed_at: float | None = None
+        self._failures = 0
+        self._poll: asyncio.Future[Sequence[Record] | None] | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def lanes(self) -> Mapping[Partition, Lane]:
+        """The partitions assigned now."""
+        return self._lanes
+
+    def stop(self) -> None:
+        """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
+        self._stopping = True
+        self._interrupt()
+
+    async def run(self) -> None:
+        """Work until the end. Raises Fatal where going on would lose or repeat posts without end."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                tasks = [group.create_task(self._scoring.work()) for _ in range(self._limits.scoring_threads)]
+                tasks.append(group.create_task(self._commit_regularly()))
+                await self._source.join(self)
+                await self._take_in()
+                await self.revoked(list(self._lanes))
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # Rebalance
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Open a lane for each partition; one already open is begun anew."""
+        self._close(partitions)
+        for partition in partitions:
+            lane = self._lanes[partition] = Lane(
+                partition,
+                budget=self._budget,
+                sink=self._sink,
+                observer=self._observer,
+                changed=self._changed.set,
+                failed=self._fail,
+                clock=self._clock,
+            )
+            if self._group is not None:
+                self._publishers[partition] = self._group.create_task(lane.publish())
+
+    async def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Finish what is in flight within the drain bound, commit it, forget the rest (it will be read again)."""
+        lanes = [self._lanes[partition] for partition in partitions if partition in self._lanes]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_timeout):
+                for lane in lanes:
+                    await lane.idle.wait()
+        try:
+            with suppress(Transient):  # counted by _commit; the next owner reads these positions again
+                await self._commit(lanes)
+        finally:
+            self._close(partitions)
+
+    def _close(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            if (lane := self._lanes.pop(partition, None)) is not None:
+                lane.close()
+            if (publisher := self._publishers.pop(partition, None)) is not None:
+                publisher.cancel()
+
+    # Intake
+
+    async def _take_in(self) -> None:
+        while not self._stopping:
+            if self._failure is not None:
+                await self._recover()
+                continue
+            room = self._budget.room() or await self._wait_for_room()
+            self._poll = asyncio.ensure_future(self._source.poll(min(room, POLL_RECORDS)))
+            try:
+                records = await self._poll
+            except asyncio.CancelledError:
+                if self._poll.cancelled() and self._interrupted():
+                    continue
+                raise
+            finally:
+                self._poll = None
+            if records is None:
+                await self._finish()
+                return
+            if records:
+                await self._admit(records)
+
+    async def _wait_for_room(self) -> int:
+        """Wait for acknowledgements to make room. 0 after a while: the source must be polled, paused, to stay in."""
+        start = self._clock()
+        while not (self._budget.room() or self._interrupted()):
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._limits.pause_after):
+                    await self._changed.wait()
+            except TimeoutError:
+                break
+        self._observer.paused(self._clock() - start)
+        return self._budget.room()
+
+    async def _finish(self) -> None:
+        """The input has ended: wait for everything in flight, however long it takes."""
+        while self._failure is None and any(len(lane.ledger) for lane in self._lanes.values()):
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise Fatal(f"could not write the output: {self._failure}") from self._failure
+
+    async def _admit(self, records: Sequence[Record]) -> None:
+        """Open every position before anything else can happen, then prepare and queue chunk by chunk."""
+        opened: list[tuple[Lane, Entry]] = []
+        for record in records:
+            lane = self._lanes.get(record.partition)
+            if lane is None:
+                continue  # revoked since the poll returned: not opened, not committed, read again by its next owner
+            opened.append((lane, lane.open(record)))
+            self._observer.consumed(record)
+        self._observer.in_flight(self._budget.posts, self._budget.bytes)
+        loop = asyncio.get_running_loop()
+        for chunk in _chunks(opened):
+            start = self._clock()
+            prepared = await loop.run_in_executor(self._executor, self._prepare, [entry.record for _, entry in chunk])
+            self._observer.tokenised(len(chunk), self._clock() - start)
+            for (lane, entry), result in zip(chunk, prepared, strict=True):
+                if isinstance(result, Scorable):
+                    self._scoring.put(lane, entry, result)
+                else:
+                    self._finished(lane, entry, result)
+
+    def _finished(self, lane: Lane, entry: Entry, outcome: Outcome) -> None:
+        if lane.closed:
+            return
+        if isinstance(outcome, Rejected):
+            self._observer.rejected(outcome)
+        lane.decide(entry, self._encode(entry.record, outcome))
+
+    # Commits
+
+    async def _commit_regularly(self) -> None:
+        failing_since: float | None = None
+        while True:
+            await asyncio.sleep(self._limits.commit_interval)
+            self._observer.in_flight(self._budget.posts, self._budget.bytes)
+            try:
+                await self._commit(self._lanes.values())
+                failing_since = None
+            except Transient as error:
+                failing_since = failing_since or self._clock()
+                if self._clock() - failing_since > self._limits.backoff.deadline:
+                    raise Fatal(
+                        f"offsets could not be committed for {self._limits.backoff.deadline:.0f} s: {error}"
+                    ) from error
+            self._check_deadline()
+
+    async def _commit(self, lanes: Iterable[Lane]) -> None:
+        async with self._commit_lock:
+            open_lanes = [lane for lane in lanes if not lane.closed]
+            offsets = {lane.partition: lane.ledger.committable() for lane in open_lanes}
+            due = {partition: offset for partition, offset in offsets.items() if offset is not None}
+            if not due:
+                return
+            try:
+                await self._source.commit(due)
+            except Transient:
+                self._observer.committed(False)
+                raise
+            self._observer.committed(True)
+            for lane in open_lanes:
+                if lane.partition in due:
+                    lane.ledger.committed(due[lane.partition])
+                    self._failed_at = None
+
+    def _check_deadline(self) -> None:
+        """An output that nobody acknowledges is waited for, but not for ever."""
+        waiting = [since for lane in self._lanes.values() if (since := lane.ledger.released_since()) is not None]
+        if waiting and self._clock() - min(waiting) > self._limits.backoff.deadline:
+            self._fail(
+                Fatal(f"no acknowledgement for {self._limits.backoff.deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")
+            )
+
+    # Recovery
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._interrupt()
+
+    def _interrupted(self) -> bool:
+        return self._stopping or self._failure is not None
+
+    def _interrupt(self) -> None:
+        self._changed.set()
+        if self._poll is not None:
+            self._poll.cancel()
+
+    async def _recover(self) -> None:
+        """Replace the producer and read every partition again from its commit: sequence numbers never rewind."""
+        error, now = self._failure, self._clock()
+        if isinstance(error, Fatal):
+            raise error
+        self._failed_at, self._failures = (now, 0) if self._failed_at is None else (self._failed_at, self._failures + 1)
+        delay = self._limits.backoff.delay(self._failures, now - self._failed_at, random.random)
+        if delay is None:
+            raise Fatal(f"publishing kept failing for {now - self._failed_at:.0f} s: {error}") from error
+        with suppress(Transient):  # what was acknowledged but not committed is published again, same event_id
+            await self._commit(list(self._lanes.values()))
+        self._close(list(self._lanes))
+        self._observer.rewound()
+        await asyncio.sleep(delay)
+        if error is not None:
+            await self._sink.reset(error)
+        await self._source.rewind()
+        self._failure = None
+
+
+def _chunks(opened: Sequence[tuple[Lane, Entry]]) -> Iterable[list[tuple[Lane, Entry]]]:
+    chunk: list[tuple[Lane, Entry]] = []
+    size = 0
+    for pair in opened:
+        chunk.append(pair)
+        size += pair[1].record.size
+        if len(chunk) == CHUNK_RECORDS or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
