@@ -1,0 +1,37 @@
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from tests.harness import Kafka
+
+_serial = itertools.count()
+
+
+class Names(Protocol):
+    def __call__(self, role: str) -> str:
+        """A name for a topic or group that no other test uses; the same role gives the same name within a test."""
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One broker for all tests that leave it running."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def fresh_kafka() -> Iterator[Kafka]:
+    """A broker of the test's own: to be killed, paused and restarted."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def topics(request: pytest.FixtureRequest) -> Names:
+    """Unique names for topics and groups: `topics("input")`."""
+    test = re.sub(r"\W+", "-", request.node.name)[-60:]
+    prefix = f"{test}.{next(_serial)}"
+    return lambda role: f"{prefix}.{role}"

@@ -1,0 +1,158 @@
+"""What tests ask of a broker: create topics, write records, read everything back, look at a group's commits."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.structs import OffsetAndMetadata
+
+from tests.harness.kafka import LARGEST_RECORD_BYTES
+
+Keyed: TypeAlias = tuple[bytes | None, bytes | None]
+"""Key and value; a value of None is a tombstone."""
+
+READ_SECONDS = 60.0
+CREATE_SECONDS = 15.0
+COORDINATOR_SECONDS = 15.0
+
+
+async def create_topic(bootstrap: str, name: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> None:
+    """Create a topic and wait until all its partitions have a leader. Raises the broker's error."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        response = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
+        for _topic, code, message in response.topic_errors:
+            if code:
+                raise for_code(code)(message)
+        async with asyncio.timeout(CREATE_SECONDS):
+            while not await _has_leaders(admin, name, partitions):  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
+
+
+async def produce(bootstrap: str, topic: str, records: Iterable[Keyed], partition: int | None = None) -> int:
+    """Write records and wait for every acknowledgement; returns how many. Partitions follow the key unless named."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_request_size=LARGEST_RECORD_BYTES
+    )
+    await producer.start()
+    try:
+        sent = []
+        for key, value in records:
+            if key is None and value is None:
+                sent.append(await _send_nothing(producer, topic, partition or 0))
+            else:
+                sent.append(await producer.send(topic, key=key, value=value, partition=partition))
+        await asyncio.gather(*sent)
+        return len(sent)
+    finally:
+        await producer.stop()
+
+
+async def read_all(bootstrap: str, topic: str, within: float = READ_SECONDS) -> list[ConsumerRecord[bytes, bytes]]:
+    """Every committed record up to the end as of now, in offset order within a partition, partition by partition.
+
+    Offsets have gaps (compaction, control records): it reads up to the end offset, it does not count. Raises
+    TimeoutError after `within` seconds.
+    """
+    consumer = _reader(bootstrap)
+    await consumer.start()
+    try:
+        partitions = await _partitions(consumer, topic)
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        left = {partition for partition in partitions if starts[partition] < ends[partition]}
+        found: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {partition: [] for partition in partitions}
+        async with asyncio.timeout(within):
+            for partition in partitions:
+                consumer.seek(partition, starts[partition])
+            while left:
+                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                    found[partition] += [record for record in records if record.offset < ends[partition]]
+                for partition in list(left):
+                    if await consumer.position(partition) >= ends[partition]:
+                        left.discard(partition)
+                        consumer.pause(partition)
+        return [record for partition in partitions for record in found[partition]]
+    finally:
+        await consumer.stop()
+
+
+async def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
+    """For each partition, the offset the next record will get (as a read_committed reader sees it)."""
+    consumer = _reader(bootstrap)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(await _partitions(consumer, topic))
+        return {partition.partition: offset for partition, offset in ends.items()}
+    finally:
+        await consumer.stop()
+
+
+async def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """For each partition the group has committed, the next offset it will read; others are left out."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(COORDINATOR_SECONDS):
+            committed = await _commits(admin, group)
+    finally:
+        await admin.close()
+    return {
+        partition.partition: entry.offset
+        for partition, entry in committed.items()
+        if partition.topic == topic and entry.offset >= 0
+    }
+
+
+async def _commits(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    while True:
+        try:
+            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
+        except KafkaError as error:
+            # A broker just started first has to load its groups.
+            if not error.retriable:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            return found
+
+
+async def _send_nothing(producer: AIOKafkaProducer, topic: str, partition: int) -> "asyncio.Future[object]":
+    # Kafka allows a record of neither key nor value, and other clients write it; aiokafka's `send` refuses.
+    batch = producer.create_batch()
+    batch.append(key=None, value=None, timestamp=None)
+    batch.close()
+    sent: asyncio.Future[object] = await producer.send_batch(batch, topic, partition=partition)
+    return sent
+
+
+def _reader(bootstrap: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=LARGEST_RECORD_BYTES,
+    )
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[TopicPartition]:
+    found = await consumer._client.fetch_all_metadata()
+    numbers = found.partitions_for_topic(topic)
+    if not numbers:
+        raise LookupError(f"The broker has no topic {topic}")
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+
+async def _has_leaders(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> bool:
+    [description] = await admin.describe_topics([topic])
+    leaders = [entry["leader"] for entry in description["partitions"]]
+    return len(leaders) == partitions and all(leader >= 0 for leader in leaders)
