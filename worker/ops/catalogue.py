@@ -1,0 +1,131 @@
+"""Every metric there is: name, kind, labels, buckets and meaning. docs/metrics.md is generated from this list."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PREFIX = "moderation_"
+
+LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+STAGE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+RATIO = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+SCORE = tuple(step / 20 for step in range(1, 21))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family; `labels` never hold a post or a user, and their values are few."""
+
+    short_name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    text: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name as scraped (of a histogram: without _bucket, _sum and _count)."""
+        return PREFIX + self.short_name
+
+
+# The flow
+CONSUMED = Metric("messages_consumed_total", "counter", "Records read from the input topic, repeats included.")
+PUBLISHED = Metric(
+    "messages_published_total",
+    "counter",
+    "Records that all in-sync replicas acknowledged; channel is output or dead_letter.",
+    ("channel",),
+)
+DEAD_LETTERS = Metric("dead_letters_total", "counter", "Records that could not become a verdict.", ("reason",))
+COMMITS = Metric("commits_total", "counter", "Offset commits tried; status is ok or failed.", ("status",))
+LATENCY_SECONDS = Metric(
+    "end_to_end_latency_seconds",
+    "histogram",
+    "From the input record's timestamp to the acknowledgement of all its outputs.",
+    buckets=LATENCY,
+)
+CLOCK_SKEW = Metric(
+    "clock_skew_total", "counter", "Records from the future by this machine's clock: latency taken as 0."
+)
+
+# The model
+QUEUE_WAIT = Metric(
+    "queue_wait_seconds", "histogram", "Time a tokenised window waited for a scoring thread.", buckets=LATENCY
+)
+TOKENIZE = Metric(
+    "tokenize_seconds",
+    "histogram",
+    "Time to decode, validate, normalise and tokenise one chunk of records.",
+    buckets=STAGE,
+)
+INFERENCE = Metric("inference_seconds", "histogram", "Time of one model call.", buckets=STAGE)
+BATCH_POSTS = Metric(
+    "batch_posts", "histogram", "Windows in one model call.", buckets=(1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128)
+)
+BATCH_TOKENS = Metric(
+    "batch_tokens",
+    "histogram",
+    "Tokens in one model call, padding excluded.",
+    buckets=(16, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 2048),
+)
+PADDING = Metric("batch_padding_ratio", "histogram", "Share of a model call that was padding.", buckets=RATIO)
+DECISIONS = Metric(
+    "decisions_total",
+    "counter",
+    "Posts decided, once for each label over its review threshold; label is none where there was none, "
+    "unscored where the post could not be scored.",
+    ("label", "action"),
+)
+SCORE_OF_LABEL = Metric("score", "histogram", "Scores of posts.", ("label",), SCORE)
+
+# The group
+LAG = Metric(
+    "consumer_lag", "gauge", "Records between the commit and the end of the partition.", ("topic", "partition")
+)
+TIME_LAG = Metric(
+    "consumer_time_lag_seconds",
+    "gauge",
+    "Age of the oldest record not yet done; 0 where there is none.",
+    ("topic", "partition"),
+)
+ASSIGNED = Metric("assigned_partitions", "gauge", "Partitions this worker reads.")
+STOPPED = Metric(
+    "stopped_partitions", "gauge", "Partitions this worker holds but does not read, for their commit is out of range."
+)
+REBALANCES = Metric("rebalances_total", "counter", "Rebalances of the group this worker took part in.")
+OFFSET_JUMPS = Metric("offset_jumps_total", "counter", "Jumps over deleted records, as MODERATION_OUT_OF_RANGE allows.")
+SEND_ERRORS = Metric("send_errors_total", "counter", "Records the producer could not deliver.", ("topic",))
+REPLACEMENTS = Metric(
+    "producer_replacements_total",
+    "counter",
+    "Producers replaced after a failed send; partitions rewound to the commit.",
+)
+
+# The process
+PAUSED = Metric("paused_seconds_total", "counter", "Time intake stood still because memory's bound was reached.")
+IN_FLIGHT_POSTS = Metric("in_flight_posts", "gauge", "Records between reading and acknowledgement.")
+IN_FLIGHT_BYTES = Metric("in_flight_bytes", "gauge", "Their bytes.")
+LOOP_LAG = Metric(
+    "event_loop_lag_seconds", "histogram", "How late the event loop woke up; heartbeats share it.", buckets=STAGE
+)
+MODEL_INFO = Metric("model_info", "gauge", "1, for the model in use.", ("name", "version", "sha256", "quantization"))
+BUILD_INFO = Metric("build_info", "gauge", "1, for the worker in use.", ("version", "python"))
+
+CATALOGUE = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+
+
+def markdown() -> str:
+    """The page docs/metrics.md."""
+    rows = "".join(
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.text} |\n"
+        for metric in CATALOGUE
+    )
+    return f"""# Metrics
+
+Generated by `python -m worker.ops.metrics > docs/metrics.md`: change `worker/ops/catalogue.py`, not this page.
+
+Served at `/metrics`, with the usual `process_`, `python_` metrics of the process beside them. Times are in seconds, sizes in
+bytes. No label holds a post or a user.
+
+| Metric | Kind | Labels | Meaning |
+|---|---|---|---|
+{rows}"""
