@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NO_SCORABLE_TEXT = "no_scorable_text"
     TEXT_TOO_LONG = "text_too_long"
     RECORD_TOO_LARGE = "record_too_large"
+    NO_REGISTRY_HEADER = "no_registry_header"
     TOMBSTONE_WITHOUT_KEY = "tombstone_without_key"
     MODEL_FAILED = "model_failed"
     INTERNAL = "internal"

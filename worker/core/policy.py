@@ -16,19 +16,33 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Probabilities from which a label asks for review and for blocking; `block` None: never by this label."""
+    """Probabilities from which a label asks for review and for blocking; `block` None: never by this label.
+
+    Raises ValueError unless 0 <= review <= block <= 1: a block below review would hide reviews.
+    """
 
     review: float
     block: float | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.review <= (1 if self.block is None else self.block) <= 1:
+            raise ValueError(f"thresholds must be 0 <= review <= block <= 1, not {self.review} and {self.block}")
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A threshold for each label, in the order of the bundle's labels. `version` appears in every verdict."""
+    """A threshold for each label, in the order of the bundle's labels. `version` appears in every verdict.
+
+    Raises ValueError where labels repeat, or there is not one threshold for each.
+    """
 
     version: str
     labels: tuple[str, ...]
     thresholds: tuple[Threshold, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) != len(self.thresholds):
+            raise ValueError(f"policy {self.version}: needs one threshold for each label, and no label twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,13 @@ class Decision:
 
 
 def decide(scores: Scores, policy: Policy) -> Decision:
-    """Apply `policy` to one post's scores. A score equal to its threshold counts as over it."""
+    """Apply `policy` to one post's scores. A score equal to its threshold counts as over it.
+
+    Raises ValueError for scores that are no probabilities or not one for each label: NaN is under every threshold,
+    so a broken model would allow everything.
+    """
+    if len(scores) != len(policy.labels) or not all(0 <= score <= 1 for score in scores):
+        raise ValueError("scores must be one probability for each label")
     labels = []
     action = Action.ALLOW
     for label, score, threshold in zip(policy.labels, scores, policy.thresholds, strict=True):
