@@ -1,0 +1,181 @@
+"""The command line: parse, import the command's module, call it, turn its end into an exit code. No logic."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from worker import __version__
+from worker.core.errors import Fatal
+
+Command: TypeAlias = Callable[[argparse.Namespace], int]
+
+PROGRAM = "moderation-worker"
+FAILED = 1
+INTERRUPTED = 130
+
+DESCRIPTION = """\
+Reads posts from a Kafka topic, scores them with a small text classifier, and writes a verdict for each to an
+output topic: allow, review or block. Nothing is lost: a post's offset is committed only after its verdict is
+stored, and a record that cannot be a post goes to a dead-letter topic with the reason.
+"""
+
+EPILOG = """\
+examples:
+  moderation-worker demo                                  see it work; needs no Kafka
+  echo '{"id": "1", "text": "Hi!"}' | moderation-worker classify
+                                                          score posts from a file or a pipe
+  MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker check
+                                                          are settings, model, topics and brokers in order?
+  MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker run
+                                                          work until SIGTERM
+
+exit codes: 0 done, 1 failed (the message says what to change), 2 wrong usage, 130 interrupted by Ctrl-C
+"""
+
+RUN = """\
+Joins the consumer group and works until SIGTERM or Ctrl-C; then finishes what is in flight, commits and leaves.
+Serves /metrics, /livez and /readyz. Configured by environment variables and secret files.
+
+example:
+  MODERATION_BOOTSTRAP_SERVERS=kafka:9092 MODERATION_INPUT_TOPIC=comments moderation-worker run
+"""
+
+DEMO = """\
+Feeds sample posts to the real worker and shows the verdicts as they come. Without --bootstrap-servers it brings
+a Kafka cluster of its own, inside the process. Ends on Ctrl-C, or after --posts posts.
+
+examples:
+  moderation-worker demo --posts 20
+  moderation-worker demo --bootstrap-servers localhost:9092 --rate 50
+"""
+
+CLASSIFY = """\
+Scores posts without Kafka, by the very code that `run` uses. Input: JSON Lines, a post on each line (id and text,
+and optionally title, language, revision, created_at). Output: JSON Lines, a verdict for each post, in order.
+
+examples:
+  moderation-worker classify posts.jsonl --output verdicts.jsonl --dead-letters bad.jsonl
+  zcat posts.jsonl.gz | moderation-worker classify | jq 'select(.action != "allow")'
+"""
+
+CHECK = """\
+Says whether settings, model bundle, topics and the connection to the brokers are in order, and what to change
+where they are not. Reads nothing from the input topic and writes nothing. Exit code 0 only if all is well.
+
+example:
+  MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker check
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code; wrong usage raises SystemExit(2), as argparse does."""
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        return command(arguments)
+    except Fatal as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does: nothing more to say, also not at interpreter exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from worker import app, settings
+    from worker.ops import logs
+
+    del arguments
+    loaded = settings.load()
+    logs.configure(loaded.log_level, loaded.log_format)
+    return app.run(loaded)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from worker import demo
+
+    return demo.main(arguments)
+
+
+def _classify(arguments: argparse.Namespace) -> int:
+    from worker import classify
+
+    return classify.main(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from worker import check
+
+    del arguments
+    return check.main()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Keeps the texts' line breaks; a command that is set up by variables lists them in its help."""
+
+    lists_settings = False
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**{**options, "formatter_class": argparse.RawDescriptionHelpFormatter})  # type: ignore[arg-type]
+
+    def format_help(self) -> str:
+        if self.lists_settings:
+            from worker.settings.describe import help_text
+
+            self.epilog = f"settings:\n{help_text()}"
+        return super().format_help()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="work: read posts from Kafka, write verdicts", description=RUN)
+    run.lists_settings = True
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="watch it work on sample posts, without a Kafka", description=DEMO)
+    demo.add_argument("--posts", type=_positive_int, metavar="N", help="end after N posts (default: on Ctrl-C)")
+    demo.add_argument("--rate", type=_positive, default=3.0, metavar="R", help="posts per second (default 3)")
+    demo.add_argument("--bootstrap-servers", metavar="HOST:PORT", help="a real Kafka instead of the one inside")
+    demo.add_argument("--http-port", type=_port, default=0, metavar="PORT", help="for /metrics (default: a free one)")
+    demo.set_defaults(command=_demo)
+
+    classify = commands.add_parser("classify", help="score posts from a file, without Kafka", description=CLASSIFY)
+    classify.add_argument("file", nargs="?", default="-", metavar="FILE", help="JSON Lines; - (default) is stdin")
+    classify.add_argument("--bundle", metavar="DIR", help="model bundle (default: MODERATION_BUNDLE, else the bundled)")
+    classify.add_argument("--output", default="-", metavar="FILE", help="where verdicts go; - (default) is stdout")
+    classify.add_argument("--dead-letters", metavar="FILE", help="where bad lines go (default: stderr)")
+    classify.add_argument("--no-progress", action="store_true", help="no progress bar, also on a terminal")
+    classify.set_defaults(command=_classify)
+
+    check = commands.add_parser("check", help="find what is wrong before it runs", description=CHECK)
+    check.set_defaults(command=_check)
+    return parser
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65,535")
+    return number
