@@ -77,10 +77,16 @@ class Ledger:
         first = self._sent or self._waiting
         return first[0].record if first else None
 
-    def entries(self) -> Iterator[Entry]:
-        """All open entries, oldest first."""
-        yield from self._sent
+    def unfinished(self) -> Iterator[Entry]:
+        """Open entries that still wait for a decision or an acknowledgement, oldest first."""
+        yield from (entry for entry in self._sent if entry.unacknowledged)
         yield from self._waiting
+
+    @property
+    def position(self) -> int | None:
+        """The first offset not finished, as far as is known: of the oldest open record, else after the last one."""
+        oldest = self.oldest()
+        return oldest.offset if oldest else self._next
 
     def released_since(self) -> float | None:
         """When the oldest output that still lacks an acknowledgement was handed over."""

@@ -70,7 +70,7 @@ class Lane:
     def close(self) -> None:
         """Forget everything in flight and return its share of the budget."""
         self.closed = True
-        for entry in self.ledger.entries():
+        for entry in self.ledger.unfinished():
             self._budget.give(entry.record.size)
         self.idle.set()
         self._changed()

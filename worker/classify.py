@@ -1,0 +1,163 @@
+"""`moderation-worker classify`: JSON Lines posts in, JSON Lines verdicts out, through the very pipeline that Kafka has.
+
+A line is a record at offset = line number (from 0) of partition 0; the output order is the input order.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from asyncio import Future
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import IO, Any
+
+import orjson
+from tqdm import tqdm
+
+from worker.core.errors import Fatal
+from worker.core.policy import Decision
+from worker.core.ports import Observer, Rebalance, Sink, Source
+from worker.core.types import Channel, Outgoing, Partition, Record, Scores
+from worker.engine import build_engine
+from worker.pipeline import Limits, Pipeline
+from worker.settings import load
+
+READ_BYTES = 1 << 20
+INCOMPLETE = 3
+"""Exit status where some lines could not be scored: they are among the dead letters."""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit status. Raises Fatal with what to change."""
+    return asyncio.run(_classify(arguments))
+
+
+async def _classify(arguments: argparse.Namespace) -> int:
+    settings = load(broker=False)
+    if arguments.bundle is not None:
+        settings = settings.model_copy(update={"bundle": arguments.bundle})
+    counts: Counter[str] = Counter()
+
+    def decided(decision: Decision, _scores: Scores) -> None:
+        counts[decision.action.value] += 1
+
+    engine = build_engine(settings, limits=dict.fromkeys(Channel, sys.maxsize), decided=decided)
+    with ExitStack() as files:
+        source_file = _open(files, arguments.file, "rb", sys.stdin.buffer)
+        sink = FileSink(
+            _open(files, arguments.output, "wb", sys.stdout.buffer),
+            _open(files, arguments.dead_letters, "wb", None),
+        )
+        size = os.fstat(source_file.fileno()).st_size if arguments.file != "-" else None
+        bar = files.enter_context(
+            tqdm(total=size or None, unit="B", unit_scale=True, disable=None if arguments.progress else True)
+        )
+        pipeline = Pipeline(
+            source=FileSource(source_file, arguments.file),
+            sink=sink,
+            prepare=engine.prepare,
+            score=engine.score,
+            encode=engine.encode,
+            observer=_Progress(bar),
+            limits=Limits(scoring_threads=engine.scoring_threads, batch_tokens=settings.batch_tokens),
+            clock=time.monotonic,
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, pipeline.stop)
+        start = time.monotonic()
+        try:
+            await pipeline.run()
+        except* Fatal as group:
+            raise Fatal("; ".join(map(str, group.exceptions))) from None
+        seconds = time.monotonic() - start
+    verdicts = ", ".join(f"{counts[action]} {action}" for action in ("allow", "review", "block"))
+    rate = counts.total() / seconds if seconds else 0.0
+    print(f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s", file=sys.stderr)
+    return INCOMPLETE if sink.dead_letters else 0
+
+
+def _open(files: ExitStack, name: Any, mode: str, default: IO[bytes] | None) -> IO[bytes]:
+    if name is None or str(name) == "-":
+        return default or open(os.devnull, "wb")  # noqa: SIM115, PTH123 - ends with the process
+    try:
+        return files.enter_context(open(name, mode))  # noqa: PTH123
+    except OSError as error:
+        raise Fatal(f"{name}: cannot be opened: {error.strerror}") from error
+
+
+class FileSource(Source):
+    """Lines of a stream as records of one partition; blank lines are no records."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream = stream
+        self._partition = Partition(name, 0)
+        self._lines: deque[Record] = deque()
+        self._rest = b""
+        self._number = 0
+        self._ended = False
+
+    async def join(self, rebalance: Rebalance) -> None:
+        """See Source."""
+        rebalance.assigned([self._partition])
+
+    async def poll(self, max_records: int) -> Sequence[Record] | None:
+        """See Source. Waits for the stream in a thread."""
+        while not (self._lines or self._ended or max_records == 0):
+            self._split(await asyncio.to_thread(self._stream.read1, READ_BYTES))  # type: ignore[attr-defined]
+        if self._ended and not self._lines:
+            return None
+        return [self._lines.popleft() for _ in range(min(max_records, len(self._lines)))]
+
+    def _split(self, read: bytes) -> None:
+        self._ended = not read
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        if self._ended:
+            lines.append(self._rest)
+        for line in lines:
+            if line.strip():
+                self._lines.append(Record(self._partition, self._number, -1, None, line.rstrip(b"\r")))
+            self._number += 1
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """A file keeps no offsets."""
+
+    async def rewind(self) -> None:
+        """A file is read once: what could not be written is reported."""
+
+
+class FileSink(Sink):
+    """Verdicts to one stream; dead letters as JSON to another, or a line each on stderr without their content."""
+
+    def __init__(self, verdicts: IO[bytes], dead_letters: IO[bytes]) -> None:
+        self._verdicts = verdicts
+        self._dead_letters = dead_letters
+        self.dead_letters = 0
+
+    async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+        """See Sink."""
+        if outgoing.channel is Channel.OUTPUT:
+            self._verdicts.write((outgoing.value or b"null") + b"\n")
+        else:
+            self.dead_letters += 1
+            headers = {name: value.decode("utf-8", "replace") for name, value in outgoing.headers}
+            value = (outgoing.value or b"").decode("utf-8", "backslashreplace")
+            self._dead_letters.write(orjson.dumps({**headers, "value": value}) + b"\n")
+            tqdm.write(f"line {int(headers['offset']) + 1}: {headers['reason']}: {headers['detail']}", file=sys.stderr)
+        done: Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    async def reset(self, error: BaseException) -> None:
+        """A file that cannot be written stays so."""
+        raise Fatal(f"cannot write: {error}") from error
+
+
+class _Progress(Observer):
+    def __init__(self, bar: "tqdm[Any]") -> None:
+        self._bar = bar
+
+    def acknowledged(self, record: Record, outputs: Sequence[Outgoing]) -> None:
+        self._bar.update(len(record.value or b"") + 1)

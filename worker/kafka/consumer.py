@@ -1,0 +1,256 @@
+"""The source: a consumer-group member whose partitions open only at their committed offsets.
+
+aiokafka fetches before it tells anyone about an assignment, swallows what its rebalance listener raises, and hands
+out records that were fetched before a rebalance. So nothing is taken from a partition until its gate is open: after
+each rebalance, outside the listener, ask for the commit, seek there (which drops everything buffered), then open.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import (
+    AuthorizationError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+
+from worker.core.errors import Fatal, Transient
+from worker.core.ports import Rebalance
+from worker.core.retry import Backoff
+from worker.core.types import Partition, Record
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 1.0
+PAUSED_SECONDS = 0.1
+COMMIT_SECONDS = 10.0
+
+
+class Membership(Protocol):
+    """What the operator is told about group membership. Called on the event loop."""
+
+    def joined(self) -> None:
+        """The worker is in the group, with or without partitions."""
+
+    def assigned(self, partitions: int) -> None:
+        """A rebalance ended with this many partitions for the worker."""
+
+    def partition_stopped(self, partition: Partition) -> None:
+        """A partition is not read: its commit lies outside the log."""
+
+    def offset_jumped(self) -> None:
+        """A partition went on at its earliest offset, because its commit lay outside the log."""
+
+
+class KafkaSource:
+    """Implements Source on an aiokafka consumer in `read_committed` isolation without auto-commit."""
+
+    def __init__(
+        self,
+        topic: str,
+        *,
+        connection: Mapping[str, Any],
+        group: Mapping[str, Any],
+        allow_jump: bool,
+        membership: Membership,
+        backoff: Backoff,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._topic = topic
+        self._arguments = {**connection, **group}
+        self._allow_jump = allow_jump
+        self._membership = membership
+        self._backoff = backoff
+        self._clock = clock
+        self._consumer: AIOKafkaConsumer | None = None
+        self._rebalance: Rebalance | None = None
+        self._assigned: frozenset[TopicPartition] = frozenset()
+        self._open: frozenset[TopicPartition] = frozenset()
+        self._stopped: set[TopicPartition] = set()
+        self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
+        self._paused = False
+        self._member = False
+        self._failing_since: float | None = None
+        self._failures = 0
+
+    async def join(self, rebalance: Rebalance) -> None:
+        """Connect and join the group in the background. Raises Fatal where no broker can be reached."""
+        self._rebalance = rebalance
+        self._consumer = AIOKafkaConsumer(
+            **self._arguments,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_bytes=16 * 1024 * 1024,
+        )
+        try:
+            await self._consumer.start()
+        except (KafkaError, OSError) as error:
+            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
+        self._consumer.subscribe([self._topic], listener=_Listener(self._on_revoked, self._on_assigned))
+
+    async def leave(self) -> None:
+        """Leave the group, so that others take over at once, and disconnect."""
+        if self._consumer is not None:
+            try:
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await self._consumer.stop()
+            except (KafkaError, TimeoutError) as error:
+                log.warning("left without goodbye: the group notices after the session timeout", error=repr(error))
+
+    async def poll(self, max_records: int) -> Sequence[Record]:
+        """See Source. Errors that may pass are waited out here, up to the back-off's deadline."""
+        try:
+            records = await self._poll(max_records)
+        except (KafkaError, TimeoutError) as error:
+            await self._wait(error)
+            return []
+        self._failing_since = None
+        self._failures = 0
+        return records
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """See Source."""
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self.consumer.commit({TopicPartition(*p): offset for p, offset in offsets.items()})
+        except (KafkaError, TimeoutError) as error:
+            log.warning("commit failed", error=repr(error), partitions=len(offsets))
+            raise Transient(f"commit: {error!r}") from error
+
+    async def rewind(self) -> None:
+        """See Source."""
+        self._open = frozenset()
+
+    def end_offsets(self) -> dict[Partition, int]:
+        """Offset after the last stored record of each open partition, as far as fetches have told."""
+        ends = {Partition(*tp): self.consumer.highwater(tp) for tp in self._open}
+        return {partition: end for partition, end in ends.items() if end is not None}
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The consumer, once `join` was called."""
+        if self._consumer is None:
+            raise RuntimeError("the source has not joined yet")
+        return self._consumer
+
+    async def _poll(self, max_records: int) -> Sequence[Record]:
+        if self._member and self._open != self._assigned - self._stopped:
+            await self._open_gates()
+        self._pause(max_records == 0)
+        epoch = self._epoch
+        timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
+        try:
+            fetched = await self.consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max(1, max_records))
+        except NoOffsetForPartitionError:
+            return []  # fetched before its gate was opened, which seeks
+        except OffsetOutOfRangeError as error:
+            await self._out_of_range(error.args[0])
+            return []
+        if epoch != self._epoch:
+            return []  # of another assignment: read again from the commit once the gate opens
+        return [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+
+    async def _open_gates(self) -> None:
+        epoch = self._epoch
+        starts = {tp: await self._start(tp) for tp in self._assigned - self._stopped - self._open}
+        if epoch != self._epoch:
+            return
+        for tp, offset in starts.items():
+            self.consumer.seek(tp, offset)
+        self._open |= starts.keys()
+        self._paused = False
+        self.consumer.resume(*starts)
+        if self._rebalance is not None:
+            self._rebalance.assigned([Partition(*tp) for tp in sorted(starts)])
+
+    async def _start(self, tp: TopicPartition) -> int:
+        committed = await self.consumer.committed(tp)
+        return int(committed) if committed is not None else int((await self.consumer.beginning_offsets([tp]))[tp])
+
+    def _pause(self, paused: bool) -> None:
+        if paused and not self._paused:
+            self.consumer.pause(*self._open)
+        elif self._paused and not paused:
+            self.consumer.resume(*self._open)
+        self._paused = paused
+
+    async def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The log no longer holds the position to read. Going on would skip posts, so it must be allowed."""
+        for tp, offset in offsets.items():
+            if tp not in self._assigned:
+                continue
+            if self._allow_jump:
+                earliest = (await self.consumer.beginning_offsets([tp]))[tp]
+                log.error("offset out of range, going on at the earliest", partition=tp, offset=offset, to=earliest)
+                self.consumer.seek(tp, earliest)
+                self._membership.offset_jumped()
+            else:
+                log.error(
+                    "offset out of range: this partition is stopped. Reset the group's offset, or set"
+                    " MODERATION_OUT_OF_RANGE=earliest to go on at the earliest record, and restart",
+                    partition=tp,
+                    offset=offset,
+                )
+                self.consumer.pause(tp)
+                self._stopped.add(tp)
+                self._open -= {tp}
+                self._membership.partition_stopped(Partition(*tp))
+
+    async def _wait(self, error: Exception) -> None:
+        now = self._clock()
+        self._failing_since = self._failing_since or now
+        elapsed = now - self._failing_since
+        delay = self._backoff.delay(self._failures, elapsed, lambda: 0.5)
+        denied = isinstance(error, (AuthorizationError, GroupAuthorizationFailedError, TopicAuthorizationFailedError))
+        if delay is None or (denied and not self._member):
+            raise Fatal(f"cannot read {self._topic} in group {self._arguments['group_id']}: {error!r}") from error
+        log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
+        self._failures += 1
+        await asyncio.sleep(delay)
+
+    async def _on_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._epoch += 1
+        self._assigned = self._open = frozenset()
+        self._stopped.clear()
+        if self._rebalance is not None:
+            await self._rebalance.revoked([Partition(*tp) for tp in sorted(revoked)])
+
+    def _on_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._epoch += 1
+        self._assigned, self._open = frozenset(assigned), frozenset()
+        self._paused = False
+        self._member = True
+        self._membership.joined()
+        self._membership.assigned(len(assigned))
+        log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, revoked: Callable[..., Any], assigned: Callable[..., Any]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        await self._revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._assigned(assigned)
+
+
+def _record(record: "ConsumerRecord[bytes, bytes]") -> Record:
+    return Record(
+        Partition(record.topic, record.partition),
+        record.offset,
+        record.timestamp if record.timestamp is not None else -1,
+        record.key,
+        record.value,
+        tuple((name, value or b"") for name, value in record.headers),
+    )

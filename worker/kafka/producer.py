@@ -1,0 +1,111 @@
+"""The sink: an idempotent producer that is replaced after any failed send.
+
+aiokafka advances a partition's sequence number before the send and never takes it back (aiokafka#1017): after one
+failure every later send of that partition fails too. So a failure is not repaired in place; `reset` begins anew.
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from worker.core.errors import Fatal, Transient
+from worker.core.types import Channel, Outgoing, Partition
+from worker.kafka.cluster import TopicFacts
+
+log = structlog.get_logger(__name__)
+
+BATCH_BYTES = 64 * 1024
+STOP_SECONDS = 5.0
+
+
+class KafkaSink:
+    """Implements Sink: acks=all, idempotent, no linger (batches form by themselves while one is on its way)."""
+
+    def __init__(
+        self,
+        *,
+        connection: Mapping[str, Any],
+        input_partitions: int,
+        topics: Mapping[Channel, str],
+        facts: Mapping[Channel, TopicFacts],
+        limits: Mapping[Channel, int],
+    ) -> None:
+        self._topics = topics
+        # With equal partition counts a verdict goes to its post's partition; else murmur2 of the key decides.
+        self._same_partition = facts[Channel.OUTPUT].partitions == input_partitions
+        smallest = min((f.max_message_bytes for f in facts.values() if f.max_message_bytes), default=BATCH_BYTES)
+        self._arguments = {
+            **connection,
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": min(BATCH_BYTES, smallest),
+            # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
+            "max_request_size": max(limits.values()) + BATCH_BYTES,
+        }
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises Fatal where no broker can be reached."""
+        producer = AIOKafkaProducer(**self._arguments)
+        try:
+            await producer.start()
+        except (KafkaError, OSError) as error:
+            await _stop(producer)
+            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Disconnect; what is unsent by then is dropped, and uncommitted."""
+        if self._producer is not None:
+            await _stop(self._producer)
+            self._producer = None
+
+    async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+        """See Sink. Waits for room in the producer's buffer."""
+        if self._producer is None:
+            raise Transient("the producer is being replaced")
+        target = partition.partition if outgoing.channel is Channel.OUTPUT and self._same_partition else None
+        while True:
+            try:
+                future: Future[Any] = await self._producer.send(
+                    self._topics[outgoing.channel],
+                    value=outgoing.value,
+                    key=outgoing.key,
+                    partition=target,
+                    headers=list(outgoing.headers),
+                )
+            except KafkaTimeoutError:  # the buffer stayed full: nothing was taken, so trying again is safe
+                log.warning("the producer's buffer is full, waiting", topic=self._topics[outgoing.channel])
+            else:
+                return future
+
+    async def reset(self, error: BaseException) -> None:
+        """See Sink. Raises Transient while no broker can be reached."""
+        log.warning("publishing failed: replacing the producer", error=repr(error))
+        if isinstance(error, MessageSizeTooLargeError):
+            raise Fatal(
+                "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
+                " and MODERATION_MAX_DEAD_LETTER_BYTES"
+            ) from error
+        await self.stop()
+        try:
+            await self.start()
+        except Fatal as cause:
+            raise Transient(str(cause)) from cause
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("the producer did not stop in time", error=repr(error))
+        if producer._sender.sender_task is not None:  # noqa: SLF001 - it would go on sending behind our back
+            producer._sender.sender_task.cancel()  # noqa: SLF001
+        await producer.client.close()
