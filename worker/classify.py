@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from worker.core.errors import Fatal
 from worker.core.policy import Decision
-from worker.core.ports import Observer, Rebalance, Sink, Source
+from worker.core.ports import Rebalance, Sink, Source
 from worker.core.types import Channel, Outgoing, Partition, Record, Scores
 from worker.engine import build_engine
+from worker.ops.metrics import Metrics
 from worker.pipeline import Limits, Pipeline
 from worker.settings import load
 
@@ -75,13 +76,14 @@ async def _classify(arguments: argparse.Namespace) -> int:
         seconds = time.monotonic() - start
     verdicts = ", ".join(f"{counts[action]} {action}" for action in ("allow", "review", "block"))
     rate = counts.total() / seconds if seconds else 0.0
-    print(f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s", file=sys.stderr)
+    summary = f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s"
+    tqdm.write(summary, file=sys.stderr)
     return INCOMPLETE if sink.dead_letters else 0
 
 
 def _open(files: ExitStack, name: Any, mode: str, default: IO[bytes] | None) -> IO[bytes]:
     if name is None or str(name) == "-":
-        return default or open(os.devnull, "wb")  # noqa: SIM115, PTH123 - ends with the process
+        return default or open(os.devnull, "wb")  # noqa: PTH123
     try:
         return files.enter_context(open(name, mode))  # noqa: PTH123
     except OSError as error:
@@ -138,6 +140,7 @@ class FileSink(Sink):
 
     async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """See Sink."""
+        del partition
         if outgoing.channel is Channel.OUTPUT:
             self._verdicts.write((outgoing.value or b"null") + b"\n")
         else:
@@ -155,9 +158,14 @@ class FileSink(Sink):
         raise Fatal(f"cannot write: {error}") from error
 
 
-class _Progress(Observer):
+class _Progress(Metrics):
+    """The pipeline's reports, of which a terminal shows how far the file is read."""
+
     def __init__(self, bar: "tqdm[Any]") -> None:
+        super().__init__()
         self._bar = bar
 
     def acknowledged(self, record: Record, outputs: Sequence[Outgoing]) -> None:
+        """See Observer."""
+        super().acknowledged(record, outputs)
         self._bar.update(len(record.value or b"") + 1)
