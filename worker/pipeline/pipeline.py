@@ -288,7 +288,11 @@ class Pipeline:
         self._observer.rewound()
         await asyncio.sleep(delay)
         if error is not None:
-            await self._sink.reset(error)
+            try:
+                await self._sink.reset(error)
+            except Transient as again:
+                self._failure = again
+                return
         await self._source.rewind()
         self._failure = None
 
