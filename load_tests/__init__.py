@@ -1,0 +1,1 @@
+"""Load runs against a real Kafka: what must hold under crashes is proved from the broker's log, not from counters."""

@@ -42,7 +42,7 @@ class Kafka:
 
     def __init__(self, properties: Mapping[str, str] | None = None) -> None:
         self._extra = dict(properties or {})
-        self._port, self._controller_port, self._sasl_port = _free_ports(3)
+        self._port, self._controller_port, self._sasl_port = free_ports(3)
         self._folder: Path | None = None
         self._process: Guarded | None = None
 
@@ -212,7 +212,7 @@ async def _is_ready(bootstrap: str) -> bool:
         await admin.close()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody listens on, below the range the kernel gives to outgoing connections: free again after a restart."""
     found: list[int] = []
     while len(found) < count:

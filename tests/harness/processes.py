@@ -65,6 +65,10 @@ class Guarded:
         """SIGTERM, wait up to `timeout` seconds, then kill -9. Returns the exit status."""
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
+        return self.wait(timeout)
+
+    def wait(self, timeout: float) -> int:
+        """Wait up to `timeout` seconds for it to end, then kill -9. Returns the exit status."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:

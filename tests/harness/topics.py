@@ -1,7 +1,7 @@
 """What tests ask of a broker: create topics, write records, read everything back, look at a group's commits."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -57,29 +57,41 @@ async def produce(bootstrap: str, topic: str, records: Iterable[Keyed], partitio
 async def read_all(bootstrap: str, topic: str, within: float = READ_SECONDS) -> list[ConsumerRecord[bytes, bytes]]:
     """Every committed record up to the end as of now, in offset order within a partition, partition by partition.
 
-    Offsets have gaps (compaction, control records): it reads up to the end offset, it does not count. Raises
-    TimeoutError after `within` seconds.
+    Raises TimeoutError after `within` seconds.
+    """
+    found = [record async for record in each_record(bootstrap, topic, within)]
+    return sorted(found, key=lambda record: record.partition)
+
+
+async def each_record(
+    bootstrap: str, topic: str, within: float = READ_SECONDS
+) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """Like `read_all`, one by one (for topics larger than memory); partitions come mixed.
+
+    Offsets have gaps (compaction, control records): it reads up to the end offset, it does not count.
     """
     consumer = _reader(bootstrap)
     await consumer.start()
+    deadline = asyncio.get_running_loop().time() + within
     try:
         partitions = await _partitions(consumer, topic)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         starts = await consumer.beginning_offsets(partitions)
         left = {partition for partition in partitions if starts[partition] < ends[partition]}
-        found: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {partition: [] for partition in partitions}
-        async with asyncio.timeout(within):
-            for partition in partitions:
-                consumer.seek(partition, starts[partition])
-            while left:
-                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                    found[partition] += [record for record in records if record.offset < ends[partition]]
-                for partition in list(left):
-                    if await consumer.position(partition) >= ends[partition]:
-                        left.discard(partition)
-                        consumer.pause(partition)
-        return [record for partition in partitions for record in found[partition]]
+        for partition in partitions:
+            consumer.seek(partition, starts[partition])
+        while left:
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"topic {topic} was not read to its end in {within:.0f} s")
+            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                for record in records:
+                    if record.offset < ends[partition]:
+                        yield record
+            for partition in list(left):
+                if await consumer.position(partition) >= ends[partition]:
+                    left.discard(partition)
+                    consumer.pause(partition)
     finally:
         await consumer.stop()
 

@@ -1,0 +1,63 @@
+"""`python -m load_tests`: does every post come out, in order, through a crash? Exit status 1 where not."""
+
+import argparse
+import asyncio
+import json
+import sys
+
+from load_tests.corpus import SHARED, is_real
+from load_tests.drive import EARLIEST_KILL, LATEST_KILL, say
+from load_tests.lab import Plan, run
+from load_tests.workers import DEFAULT_COMMAND
+from tests.harness.distribution import HarnessError
+
+DESCRIPTION = """\
+Starts a real Kafka with a 4-partition topic full of posts (about 1 in 100 records is hostile: no JSON, 5 MB, ...) and
+two workers. In the middle of the output the broker turns outputs down for a while but still takes commits; then one
+worker is killed with -9 and restarted. At the end every topic is read back and checked:
+
+  lost            input records without any output
+  out_of_order    first outputs of a partition that came before those of an earlier record
+  early_commits   positions that were committed before their output was in the log
+  misplaced       outputs in another partition than their input's
+  unmatched       outputs that name no input record
+  wrong_outcomes  records with an output that is not due to them (a plain post as a dead letter, another reason)
+  changed_repeats repeats with another event id, scores or reason
+  duplicates      records with an output more than once: allowed after a crash
+
+The last line on stdout is one JSON object; the exit status is 0 where all but the last are 0."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m load_tests", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--posts", type=int, default=50_000, help="records to produce (default 50000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the made-up texts (default 0)")
+    parser.add_argument("--outage", type=float, default=3.0, help="seconds without outputs before the kill (default 3)")
+    parser.add_argument("--kill-at", type=float, default=0.4, help="share of the output at which to kill (default 0.4)")
+    parser.add_argument("--limit", type=float, help="seconds the run may take (default 300 and one for 40 posts)")
+    parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
+    options = parser.parse_args()
+    if options.posts < 1:
+        parser.error("--posts must be at least 1")
+    if not EARLIEST_KILL <= options.kill_at <= LATEST_KILL:
+        parser.error(f"--kill-at must be between {EARLIEST_KILL} and {LATEST_KILL}")
+    limit = options.limit if options.limit is not None else 300 + options.posts / 40
+    say("texts: real ones" if is_real() else f"texts: made up, because {SHARED} holds none")
+    plan = Plan(options.posts, options.seed, options.outage, options.kill_at, limit, options.worker)
+    try:
+        result = asyncio.run(run(plan))
+    except HarnessError as error:
+        say(str(error))
+        return 1
+    for kind, positions in result.report.examples.items():
+        say(f"{kind}, for example (partition, offset): {', '.join(str(tuple(position)) for position in positions)}")
+    for failure in result.failures:
+        say(f"FAILED  {failure}")
+    print(json.dumps(result.summary()))
+    return 1 if result.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""One run: two workers on a preloaded topic, outputs held back for a while, one worker killed -9 and restarted."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load_tests import evidence
+from load_tests.corpus import traffic
+from load_tests.drive import Drive, Observed, RunError, say
+from load_tests.history import Report, Snapshot, check
+from load_tests.watch import Names, Watch
+from load_tests.workers import DEFAULT_COMMAND, Worker
+from tests.harness import Kafka
+from tests.harness.topics import create_topic, produce
+
+BIG_RECORDS = {"max.message.bytes": str(16 * 1024 * 1024)}
+WORKERS = ("load-worker-1", "load-worker-2")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run. For `outage` seconds before the kill the broker takes commits but no outputs; 0 leaves that out."""
+
+    posts: int
+    seed: int = 0
+    outage: float = 3.0
+    kill_at: float = 0.4
+    limit_seconds: float = 300.0
+    command: str = DEFAULT_COMMAND
+    names: Names = field(default_factory=Names)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run: the checker's report on the logs, and what was seen of the processes."""
+
+    report: Report
+    observed: Observed
+
+    @property
+    def failures(self) -> list[str]:
+        return [*self.report.failures, *self.observed.faults]
+
+    def summary(self) -> dict[str, object]:
+        """The run in one JSON-able object."""
+        counts = {name: getattr(self.report, name) for name in Report.__slots__ if name != "examples"}
+        return counts | {
+            "killed_at": self.observed.killed_at,
+            "open_positions_at_kill": self.observed.open_positions,
+            "snapshots": len(self.observed.snapshots),
+            "exit_statuses": self.observed.exit_statuses,
+            "failures": self.failures,
+        }
+
+
+async def run(plan: Plan) -> Result:
+    """Run the plan on a broker of its own. Raises HarnessError where that cannot run."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="load-")))
+        kafka = stack.enter_context(Kafka())
+        names = plan.names
+        await create_topics(kafka.bootstrap, names)
+        produced = await produce(kafka.bootstrap, names.input, traffic(plan.posts, plan.seed))
+        say(f"produced {produced} records")
+        workers = [
+            stack.enter_context(Worker(name, kafka.bootstrap, names, folder, command=plan.command)) for name in WORKERS
+        ]
+        async with Watch(kafka.bootstrap, names) as watch:
+            drive = Drive(watch, workers, await watch.input_ends(), time.monotonic() + plan.limit_seconds)
+            try:
+                await drive.run(plan.kill_at, plan.outage)
+            except RunError as error:
+                drive.observed.faults.append(str(error).splitlines()[0])
+                say(str(error))
+        for worker in workers:
+            worker.kill()
+        say("reading the topics back")
+        return Result(await _judge(kafka.bootstrap, names, drive.observed.snapshots), drive.observed)
+
+
+async def create_topics(bootstrap: str, names: Names) -> None:
+    """Create a run's topics; only the input takes records larger than Kafka's default limit."""
+    await create_topic(bootstrap, names.input, names.partitions, BIG_RECORDS)
+    await create_topic(bootstrap, names.output, names.partitions, names.output_config())
+    await create_topic(bootstrap, names.dead_letter, names.dead_letter_partitions, names.output_config())
+
+
+async def _judge(bootstrap: str, names: Names, snapshots: Sequence[Snapshot]) -> Report:
+    expected = await evidence.expected_outcomes(bootstrap, names.input)
+    outputs = await evidence.outputs(bootstrap, names.output, names.input)
+    outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
+    return check(expected, outputs, snapshots)

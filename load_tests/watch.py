@@ -1,0 +1,100 @@
+"""What the broker says while a run goes on: how far the logs reach, what is committed, who holds which partition."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError, for_code
+
+from load_tests.history import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A run's topics, with their partitions, and its group."""
+
+    input: str = "posts"
+    output: str = "verdicts"
+    dead_letter: str = "dead-letters"
+    group: str = "load"
+    partitions: int = 4
+    dead_letter_partitions: int = 1
+
+    def output_config(self) -> dict[str, str]:
+        """The broker stamps outputs with its own clock, so that a rate is not what the worker claims."""
+        return {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
+
+
+class Watch:
+    """A view of one run's topics and group. An async context manager."""
+
+    def __init__(self, bootstrap: str, names: Names) -> None:
+        self._names = names
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+
+    async def __aenter__(self) -> Self:
+        await self._admin.start()
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def input_ends(self) -> dict[int, int]:
+        return await self._ends(self._names.input, self._names.partitions)
+
+    async def snapshot(self) -> Snapshot:
+        """Commits first, then the ends of the logs: the order that makes a commit without its output show."""
+        committed = await self.committed()
+        outputs, dead_letters = await asyncio.gather(
+            self._ends(self._names.output, self._names.partitions),
+            self._ends(self._names.dead_letter, self._names.dead_letter_partitions),
+        )
+        return Snapshot(committed, outputs, dead_letters)
+
+    async def committed(self) -> dict[int, int]:
+        """For each partition of the input topic that the group has committed, the next offset it will read."""
+        try:
+            found = await self._admin.list_consumer_group_offsets(self._names.group)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            return {}
+        return {p.partition: o.offset for p, o in found.items() if p.topic == self._names.input and o.offset >= 0}
+
+    async def assignments(self) -> dict[str, frozenset[int]]:
+        """The partitions each member of the group holds, by its client id; empty while the group rebalances."""
+        [described] = await self._admin.describe_consumer_groups([self._names.group])
+        groups = [group for group in described.groups if group[2] == "Stable"]
+        found: dict[str, frozenset[int]] = {}
+        for _code, _group, _state, _type, _protocol, members, *_rest in groups:
+            for _member, client, _host, _metadata, assignment in members:
+                topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment if assignment else []
+                own = (partitions for topic, partitions in topics if topic == self._names.input)
+                found[client] = frozenset(partition for partitions in own for partition in partitions)
+        return found
+
+    async def forbid_outputs(self, forbidden: bool) -> None:
+        """Make the broker turn down every output for want of in-sync replicas, or take them again; commits go on."""
+        replicas = "2" if forbidden else "1"
+        config: Mapping[str, str] = self._names.output_config() | {"min.insync.replicas": replicas}
+        topics = (self._names.output, self._names.dead_letter)
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic, configs=dict(config)) for topic in topics]
+        for response in await self._admin.alter_configs(resources):
+            for code, message, *_resource in response.resources:
+                if code:
+                    raise for_code(code)(message)
+
+    async def _ends(self, topic: str, partitions: int) -> dict[int, int]:
+        found = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
+        return {partition.partition: offset for partition, offset in found.items()}
