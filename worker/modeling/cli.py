@@ -1,6 +1,7 @@
 """`moderation-model`: make a bundle, step by step."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _warm_start(commands.add_parser("warm-start", help="an ELECTRA encoder from pretrained BERT-shaped weights"))
     _train(commands.add_parser("train", help="fine-tune an encoder to a classifier (resumable)"))
+    _export(commands.add_parser("export", help="a classifier to a bundle: quantize, choose thresholds, verify"))
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
@@ -67,5 +69,40 @@ def _train(parser: argparse.ArgumentParser) -> None:
             seed=chosen.seed,
         )
         train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
+
+    parser.set_defaults(run=run)
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--classifier", type=Path, required=True, help="classifier directory (from train)")
+    parser.add_argument("--out", type=Path, required=True, help="bundle directory to write")
+    parser.add_argument("--calibration", type=Path, nargs="+", default=[], help="training files, for int8 ranges")
+    parser.add_argument("--dev", type=Path, nargs="*", default=[], help="files to choose thresholds on (else 0.5)")
+    parser.add_argument("--block", nargs="*", default=[], metavar="LABEL", help="labels that may block (else none)")
+    parser.add_argument("--quantization", choices=("int8", "int8-7bit", "fp32"), default="int8")
+    parser.add_argument("--layout", choices=("packed", "padded"), default="packed")
+    parser.add_argument("--name", required=True, help="the model's name in verdicts and metrics")
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--language", default="en", help="BCP 47")
+    parser.add_argument("--overlap", type=int, default=32, help="tokens that adjacent windows of a long post share")
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.modeling.export import Export, export
+
+        names = {"int8": "int8-static", "int8-7bit": "int8-static-7bit", "fp32": "fp32"}
+        job = Export(
+            classifier=chosen.classifier,
+            out=chosen.out,
+            name=chosen.name,
+            version=chosen.version,
+            calibration=tuple(chosen.calibration),
+            dev=tuple(chosen.dev),
+            may_block=tuple(chosen.block),
+            quantization=names[chosen.quantization],  # type: ignore[arg-type]  # argparse checked it
+            layout=chosen.layout,
+            language=chosen.language,
+            overlap=chosen.overlap,
+        )
+        print(json.dumps(export(job), indent=2))
 
     parser.set_defaults(run=run)

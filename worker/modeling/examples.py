@@ -37,7 +37,7 @@ def read_examples(path: Path, labels: Sequence[str]) -> list[Example]:
                 examples.append(Example(str(row["id"]), str(row["text"]), values, path.name.split(".")[0]))
             except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise Fatal(f"{path}:{number}: not a labelled post: {error!r}") from error
-    single = [len({e.labels[k] for e in examples} - {None}) < 2 for k in range(len(labels))]
+    single = [len({e.labels[k] for e in examples} - {None}) <= 1 for k in range(len(labels))]
     return [
         Example(e.id, e.text, tuple(None if single[k] else v for k, v in enumerate(e.labels)), e.source)
         for e in examples

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import random
 import shutil
 import time
@@ -107,8 +106,8 @@ def train(recipe: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: fl
 
 
 def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -187,4 +186,4 @@ def _save(
     }
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)  # a run killed here goes on from the older checkpoint
+    partial.replace(path)  # a run killed here goes on from the older checkpoint

@@ -136,8 +136,11 @@ def _from_hugging_face(source: str, out: Path) -> float:
 
 
 def _export_weights(export: Path) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Weights of a BERT export under their torch names. Matrices lose their names on export; their biases keep
-    them, so each matrix is found through the Add that follows its MatMul."""
+    """Weights of a BERT export under their torch names.
+
+    Matrices lose their names on export; their biases keep them, so each matrix is found through the Add that
+    follows its MatMul.
+    """
     graph = onnx.load(export).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     producer = {output: node for node in graph.node for output in node.output}
@@ -188,7 +191,8 @@ def _electra(weights: dict[str, Any], heads: int) -> ElectraModel:
             f"warm-start: the source lacks {', '.join(missing[:5])}"
             + (f" (and has {unexpected[:5]})" if unexpected else "")
         )
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _difference(model: ElectraModel, ids: Any, expected: Any) -> float:
