@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
-    AuthorizationError,
     GroupAuthorizationFailedError,
     KafkaError,
     NoOffsetForPartitionError,
@@ -209,7 +208,7 @@ class KafkaSource:
         self._failing_since = self._failing_since or now
         elapsed = now - self._failing_since
         delay = self._backoff.delay(self._failures, elapsed, lambda: 0.5)
-        denied = isinstance(error, (AuthorizationError, GroupAuthorizationFailedError, TopicAuthorizationFailedError))
+        denied = isinstance(error, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
         if delay is None or (denied and not self._member):
             raise Fatal(f"cannot read {self._topic} in group {self._arguments['group_id']}: {error!r}") from error
         log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
