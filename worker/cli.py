@@ -88,12 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from worker import app, settings
-    from worker.ops import logs
 
     del arguments
-    loaded = settings.load()
-    logs.configure(loaded.log_level, loaded.log_format)
-    return app.run(loaded)
+    return app.run(settings.load())
 
 
 def _demo(arguments: argparse.Namespace) -> int:

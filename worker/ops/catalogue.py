@@ -8,7 +8,7 @@ PREFIX = "moderation_"
 LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 STAGE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 RATIO = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
-SCORE = tuple(step / 20 for step in range(1, 21))
+SCORE = tuple(step / 10 for step in range(1, 11))
 
 
 @dataclass(frozen=True, slots=True)

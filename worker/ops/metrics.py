@@ -114,8 +114,10 @@ class Metrics:
     # The Kafka adapter
 
     def assigned(self, partitions: int) -> None:
-        """The worker reads so many partitions now."""
+        """A rebalance ended: the worker holds so many partitions, and none has been found out of range yet."""
         self._assigned.set(partitions)
+        self._stopped_partitions.clear()
+        self._stopped.set(0)
 
     def rebalanced(self) -> None:
         """The group was rebalanced."""

@@ -56,19 +56,24 @@ class Settings(BaseSettings):
     )
 
     # Topics and group
-    bootstrap_servers: Servers = Field("", description="Kafka brokers to start from; run and check need it.")
-    input_topic: Topic = Field("posts", description="Topic the posts are read from.")
-    output_topic: Topic = Field("verdicts", description="Topic the verdicts are written to.")
-    dead_letter_topic: Topic = Field("dead-letters", description="Topic for records that cannot become verdicts.")
-    group_id: Name = Field("moderation-worker", description="Consumer group that shares the partitions.")
+    bootstrap_servers: Servers = Field(default="", description="Kafka brokers to start from; run and check need it.")
+    input_topic: Topic = Field(default="posts", description="Topic the posts are read from.")
+    output_topic: Topic = Field(default="verdicts", description="Topic the verdicts are written to.")
+    dead_letter_topic: Topic = Field(
+        default="dead-letters", description="Topic for records that cannot become verdicts."
+    )
+    group_id: Name = Field(default="moderation-worker", description="Consumer group that shares the partitions.")
     group_instance_id: OptionalName = Field(
-        None,
+        default=None,
         description="Static group membership: for a StatefulSet; in a Deployment a lost pod blocks its partitions.",
     )
-    client_id: Name = Field("moderation-worker", description="Name shown in the brokers' logs and used for quotas.")
-    delivery: Delivery = Field("at_least_once", description="Delivery guarantee.")
+    client_id: Name = Field(
+        default="moderation-worker", description="Name shown in the brokers' logs and used for quotas."
+    )
+    delivery: Delivery = Field(default="at_least_once", description="Delivery guarantee.")
     out_of_range: OutOfRange = Field(
-        "stop", description="A commit older than the topic's retention: stop that partition, or go on at the earliest."
+        default="stop",
+        description="A commit older than the topic's retention: stop that partition, or go on at the earliest.",
     )
 
     # Model and policy
@@ -76,45 +81,52 @@ class Settings(BaseSettings):
         default_factory=lambda: BUNDLED_MODEL, description="Model bundle directory; without it the bundled model."
     )
     policy_file: Path | None = Field(
-        None, description="JSON with version and thresholds (label: review, block); without it the bundle's own."
+        default=None,
+        description="JSON with version and thresholds (label: review, block); without it the bundle's own.",
     )
     scoring_threads: Annotated[int | None, Field(ge=1, le=512)] = Field(
-        None, description="Scoring threads; without it one per CPU the process may use (affinity, cgroup)."
+        default=None, description="Scoring threads; without it one per CPU the process may use (affinity, cgroup)."
     )
     # 256 to 512 tokens is the plateau (2 cores: 1,418 posts/s at 256, 1,443 at 512); 1,024 gives 1,265, and 4,096
     # loses a third to padding and cache misses.
-    batch_tokens: int = Field(512, ge=16, le=65_536, description="Tokens per model call, padding included.")
+    batch_tokens: int = Field(default=512, ge=16, le=65_536, description="Tokens per model call, padding included.")
 
     # Bounds on memory and sizes
-    max_in_flight_posts: int = Field(2_000, ge=1, le=1_000_000, description="Posts read and not yet committed.")
+    max_in_flight_posts: int = Field(default=2_000, ge=1, le=1_000_000, description="Posts read and not yet committed.")
     max_in_flight_bytes: int = Field(
-        64 * MEBIBYTE, ge=MEBIBYTE, le=16_384 * MEBIBYTE, description="Bytes of posts read and not yet committed."
+        default=64 * MEBIBYTE,
+        ge=MEBIBYTE,
+        le=16_384 * MEBIBYTE,
+        description="Bytes of posts read and not yet committed.",
     )
     max_text_length: int = Field(
-        100_000, ge=1, le=10_000_000, description="Characters of text; a longer post goes to review, unscored."
+        default=100_000, ge=1, le=10_000_000, description="Characters of text; a longer post goes to review, unscored."
     )
     # 100,000 characters written as \uXXXX pairs are 1.2 MB: every post short enough to score is far below this, and
     # a larger record is still read far enough to find its id.
     max_record_bytes: int = Field(
-        8 * MEBIBYTE,
+        default=8 * MEBIBYTE,
         ge=1_024,
         le=1_024 * MEBIBYTE,
         description="Largest record decoded; a larger one is dead-lettered.",
     )
     # Kafka's default limits are 1,048,576 (client) and 1,048,588 (broker), framing included.
     max_output_bytes: int = Field(
-        1_000_000, ge=10_000, le=100 * MEBIBYTE, description="Largest verdict record sent: key, value, headers."
+        default=1_000_000, ge=10_000, le=100 * MEBIBYTE, description="Largest verdict record sent: key, value, headers."
     )
     max_dead_letter_bytes: int = Field(
-        1_000_000, ge=10_000, le=100 * MEBIBYTE, description="Largest dead letter sent; what is longer is cut."
+        default=1_000_000, ge=10_000, le=100 * MEBIBYTE, description="Largest dead letter sent; what is longer is cut."
     )
 
     # Times
     commit_interval_seconds: Seconds = Field(
-        1.0, ge=0.01, le=60, description="Time between commits: bounds repeats after a crash."
+        default=1.0, ge=0.01, le=60, description="Time between commits: bounds repeats after a crash."
     )
     session_timeout_seconds: Seconds = Field(
-        45.0, ge=1, le=1_800, description="Silence after which the group gives a worker up; brokers want at least 6."
+        default=45.0,
+        ge=1,
+        le=1_800,
+        description="Silence after which the group gives a worker up; brokers want at least 6.",
     )
     heartbeat_interval_seconds: Seconds = Field(
         default_factory=lambda data: float(data.get("session_timeout_seconds", 45.0)) / 3,
@@ -123,57 +135,64 @@ class Settings(BaseSettings):
         description="Time between heartbeats; without it a third of the session timeout.",
     )
     rebalance_timeout_seconds: Seconds = Field(
-        60.0, ge=1, le=3_600, description="Time a worker gets to finish its work and rejoin in a rebalance."
+        default=60.0, ge=1, le=3_600, description="Time a worker gets to finish its work and rejoin in a rebalance."
     )
     drain_timeout_seconds: Seconds = Field(
-        25.0,
+        default=25.0,
         ge=0.1,
         le=3_600,
         description="Time to finish what is in flight on revoke and SIGTERM; below the grace period.",
     )
     max_poll_interval_seconds: Seconds = Field(
-        300.0, ge=1, le=86_400, description="Longest time between polls before the worker leaves the group."
+        default=300.0, ge=1, le=86_400, description="Longest time between polls before the worker leaves the group."
     )
     request_timeout_seconds: Seconds = Field(
-        30.0, ge=0.1, le=600, description="Time a broker gets to answer one request."
+        default=30.0, ge=0.1, le=600, description="Time a broker gets to answer one request."
     )
     ack_deadline_seconds: Seconds = Field(
-        600.0, ge=1, le=86_400, description="Time to wait for an acknowledgement, then stop: sits out a broker outage."
+        default=600.0,
+        ge=1,
+        le=86_400,
+        description="Time to wait for an acknowledgement, then stop: sits out a broker outage.",
     )
     retry_deadline_seconds: Seconds = Field(
-        600.0, ge=0.1, le=86_400, description="Time to retry what may pass, such as a failed commit, then stop."
+        default=600.0, ge=0.1, le=86_400, description="Time to retry what may pass, such as a failed commit, then stop."
     )
     stall_timeout_seconds: Seconds = Field(
-        900.0, ge=1, le=172_800, description="A partition with work and no progress for so long fails /livez."
+        default=900.0, ge=1, le=172_800, description="A partition with work and no progress for so long fails /livez."
     )
 
     # Reading posts
-    field_id: Pointer = Field("/id", description="Where a post's id is.")
-    field_text: Pointer = Field("/text", description="Where its text is.")
-    field_title: Pointer = Field("/title", description="Where its title is, if it has one.")
-    field_language: Pointer = Field("/language", description="Where its language (BCP 47) is, if given.")
-    field_revision: Pointer = Field("/revision", description="Where its revision number is, if given.")
-    field_created_at: Pointer = Field("/created_at", description="Where its time of writing is, if given.")
+    field_id: Pointer = Field(default="/id", description="Where a post's id is.")
+    field_text: Pointer = Field(default="/text", description="Where its text is.")
+    field_title: Pointer = Field(default="/title", description="Where its title is, if it has one.")
+    field_language: Pointer = Field(default="/language", description="Where its language (BCP 47) is, if given.")
+    field_revision: Pointer = Field(default="/revision", description="Where its revision number is, if given.")
+    field_created_at: Pointer = Field(default="/created_at", description="Where its time of writing is, if given.")
     schema_registry_header: bool = Field(
         default=False, description="Values begin with a schema registry's 5 bytes: strip them."
     )
 
     # Security, for every Kafka client
-    security_protocol: SecurityProtocol = Field("PLAINTEXT", description="How brokers are spoken to.")
-    sasl_mechanism: SaslMechanism = Field("PLAIN", description="How the worker logs in, with SASL_*.")
-    sasl_username: str | None = Field(None, description="User name, with SASL_*.")
-    sasl_password: SecretStr | None = Field(None, description="Password, with SASL_*. Better a secret file.")
-    ssl_ca_file: Path | None = Field(None, description="Authorities to trust (PEM); without it the system's.")
-    ssl_certificate_file: Path | None = Field(None, description="The worker's own certificate chain (PEM).")
-    ssl_key_file: Path | None = Field(None, description="Its private key (PEM), where not in the certificate file.")
-    ssl_key_password: SecretStr | None = Field(None, description="Password of the private key. Better a secret file.")
+    security_protocol: SecurityProtocol = Field(default="PLAINTEXT", description="How brokers are spoken to.")
+    sasl_mechanism: SaslMechanism = Field(default="PLAIN", description="How the worker logs in, with SASL_*.")
+    sasl_username: str | None = Field(default=None, description="User name, with SASL_*.")
+    sasl_password: SecretStr | None = Field(default=None, description="Password, with SASL_*. Better a secret file.")
+    ssl_ca_file: Path | None = Field(default=None, description="Authorities to trust (PEM); without it the system's.")
+    ssl_certificate_file: Path | None = Field(default=None, description="The worker's own certificate chain (PEM).")
+    ssl_key_file: Path | None = Field(
+        default=None, description="Its private key (PEM), where not in the certificate file."
+    )
+    ssl_key_password: SecretStr | None = Field(
+        default=None, description="Password of the private key. Better a secret file."
+    )
     ssl_check_hostname: bool = Field(default=True, description="Check that a broker's certificate names its host.")
 
     # HTTP and logs
-    http_host: str = Field("0.0.0.0", description="Address of /metrics, /livez and /readyz.")  # noqa: S104 - probes come from outside
-    http_port: int = Field(8080, ge=0, le=65_535, description="Port of the same; 0 takes a free one.")
-    log_level: LogLevel = Field("INFO", description="Least severe level to log.")
-    log_format: LogFormat = Field("auto", description="auto is console on a terminal, else json.")
+    http_host: str = Field(default="0.0.0.0", description="Address of /metrics, /livez and /readyz.")  # noqa: S104 - probes come from outside
+    http_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the same; 0 takes a free one.")
+    log_level: LogLevel = Field(default="INFO", description="Least severe level to log.")
+    log_format: LogFormat = Field(default="auto", description="auto is console on a terminal, else json.")
 
     @classmethod
     def settings_customise_sources(
