@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOSE_POLL_SECONDS = 0.05
+"""How often the thread looks whether it should end."""
+
 
 class HttpServer:
     """Listens from construction until `close`. `port` is the real one, also where 0 was asked for.
@@ -38,7 +41,9 @@ class HttpServer:
                 "set another port, or 0 for any free one"
             ) from error
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(CLOSE_POLL_SECONDS,), name="http", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
