@@ -55,7 +55,7 @@ async def _classify(arguments: argparse.Namespace) -> int:
         )
         size = os.fstat(source_file.fileno()).st_size if arguments.file != "-" else None
         bar = files.enter_context(
-            tqdm(total=size or None, unit="B", unit_scale=True, disable=None if arguments.progress else True)
+            tqdm(total=size or None, unit="B", unit_scale=True, disable=True if arguments.no_progress else None)
         )
         pipeline = Pipeline(
             source=FileSource(source_file, arguments.file),
