@@ -20,7 +20,7 @@ Layout = Literal["packed", "padded"]
 Quantization = Literal["int8-static", "int8-static-7bit", "fp32"]
 """`7bit` weights cannot saturate the 8-bit kernels of CPUs without VNNI."""
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Probability = Annotated[float, Field(gt=0, lt=1)]
 
