@@ -26,10 +26,13 @@ def dead_letter(record: Record, reason: Reason, detail: str, *, worker_version: 
     if not complete:
         headers += (("headers_truncated", b"true"),)
     key, value = record.key, record.value
+    if value is None:  # neither key nor value cannot be sent with aiokafka, and a compacted topic would delete the key
+        headers += (("tombstone", b"true"),)
+        value = b""
     if key is not None and len(key) > quarter and record_size(key, value, headers) > limit:
         headers += (("key_truncated", b"true"), text_header("key_sha256", hashlib.sha256(key).hexdigest()))
         key = None
-    if value is not None and record_size(key, value, headers) > limit:
+    if record_size(key, value, headers) > limit:
         headers += (
             ("truncated", b"true"),
             text_header("original_size", len(value)),
