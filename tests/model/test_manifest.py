@@ -14,6 +14,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 SCHEMA = jsonschema_rs.Draft202012Validator(json.loads((SCHEMAS / "bundle.v1.json").read_text()))
 VALID = sorted((SCHEMAS / "examples" / "valid").glob("bundle.*.json"))
 INVALID = sorted((SCHEMAS / "examples" / "invalid").glob("bundle.*.json"))
+CROSSED = {"review": 0.6, "block": 0.5}
 TWO_LABELS = SCHEMAS / "examples" / "valid" / "bundle.two-labels.json"
 
 
@@ -50,15 +51,7 @@ def test_bundled_manifest_passes_its_schema() -> None:
         ({"max_length": "128"}, "max_length"),
         ({"max_length": 4}, "max_length"),
         ({"policy": {"version": "t", "thresholds": {}}}, "policy.thresholds"),
-        (
-            {
-                "policy": {
-                    "version": "t",
-                    "thresholds": dict.fromkeys(["hate", "offensive"], {"review": 0.6, "block": 0.5}),
-                }
-            },
-            "below review",
-        ),
+        ({"policy": {"version": "t", "thresholds": {"hate": CROSSED, "offensive": CROSSED}}}, "below review"),
     ],
 )
 def test_inconsistent_manifest_is_refused_naming_the_field(change: dict[str, Any], message: str) -> None:

@@ -19,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     _warm_start(commands.add_parser("warm-start", help="an ELECTRA encoder from pretrained BERT-shaped weights"))
     _train(commands.add_parser("train", help="fine-tune an encoder to a classifier (resumable)"))
     _export(commands.add_parser("export", help="a classifier to a bundle: quantize, choose thresholds, verify"))
+    _evaluate(commands.add_parser("evaluate", help="metrics on labelled posts, of a bundle or of the TF-IDF floor"))
+    _card(commands.add_parser("card", help="write a bundle's MODEL_CARD.md from what evaluate measured"))
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
@@ -104,5 +106,50 @@ def _export(parser: argparse.ArgumentParser) -> None:
             overlap=chosen.overlap,
         )
         print(json.dumps(export(job), indent=2))
+
+    parser.set_defaults(run=run)
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, help="bundle directory, measured at its own thresholds")
+    what.add_argument("--baseline", action="store_true", help="the TF-IDF floor, trained on --train, at 0.5")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts")
+    parser.add_argument("--train", type=Path, nargs="+", default=[], help="training files of the floor")
+    parser.add_argument("--train-posts", type=int, help="train the floor on an even sample of so many posts")
+    parser.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels of the floor")
+    parser.add_argument("--json", type=Path, help="also write the metrics to this file, for card")
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.modeling.metrics import as_json, markdown
+
+        if chosen.bundle:
+            from worker.model.classifier import Classifier
+            from worker.modeling.evaluate import describe, evaluate
+
+            classifier = Classifier.load(chosen.bundle)
+            rows = evaluate(classifier, chosen.data)
+            note = describe(classifier)
+        else:
+            from worker.modeling.baseline import describe_baseline, evaluate_baseline
+
+            rows = evaluate_baseline(chosen.train, chosen.data, chosen.labels, chosen.train_posts)
+            note = describe_baseline(chosen.train_posts)
+        if chosen.json:
+            chosen.json.write_text(json.dumps({"note": note, "rows": as_json(rows)}, indent=2) + "\n", encoding="utf-8")
+        print(f"{note}\n\n{markdown(rows)}")
+
+    parser.set_defaults(run=run)
+
+
+def _card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory; the card is written into it")
+    parser.add_argument("--classifier", type=Path, required=True, help="the classifier it was exported from")
+    parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.modeling.card import parse_metrics, write_card
+
+        print(write_card(chosen.bundle, chosen.classifier, parse_metrics(chosen.metrics)))
 
     parser.set_defaults(run=run)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import ElectraModel
 
@@ -46,12 +47,7 @@ def train(recipe: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: fl
     torch.manual_seed(recipe.seed)
     tokenizer_file = Path(recipe.encoder) / "tokenizer.json"
     tokenizer = load_tokenizer(tokenizer_file)
-    examples = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels)]
-    if not examples:
-        raise Fatal("training data: the files given to --train hold no posts")
-    rows = tokenise(tokenizer, examples, recipe.max_length)
-    targets = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
-    known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
+    rows, targets, known = _read_posts(recipe, tokenizer)
     dev_sets = {path.name: read_examples(path, recipe.labels) for path in dev}
     dev_rows = {name: tokenise(tokenizer, found, recipe.max_length) for name, found in dev_sets.items()}
 
@@ -100,9 +96,19 @@ def train(recipe: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: fl
 
     model.save(out)
     shutil.copy(tokenizer_file, out / "tokenizer.json")
-    metrics = {"recipe": asdict(recipe), "posts": len(examples), "epochs": history}
+    metrics = {"recipe": asdict(recipe), "posts": len(rows), "epochs": history}
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _read_posts(recipe: Recipe, tokenizer: Tokenizer) -> tuple[list[list[int]], torch.Tensor, torch.Tensor]:
+    """Token ids; targets and whether they are known, float32 [posts, labels]."""
+    examples = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels)]
+    if not examples:
+        raise Fatal("training data: the files given to --train hold no posts")
+    targets = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
+    known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
+    return tokenise(tokenizer, examples, recipe.max_length), targets, known
 
 
 def _optimizer(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:

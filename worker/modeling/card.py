@@ -1,0 +1,141 @@
+"""MODEL_CARD.md, rendered from what commands measured: no number in it is typed by hand."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from worker.core.errors import Fatal
+from worker.model.bundle import load_bundle
+from worker.model.manifest import CARD, MODEL, Manifest
+from worker.modeling.datasets import DATASETS
+from worker.modeling.metrics import Row, markdown
+
+LIMITS = """\
+- **English only**, and short informal posts above all: tweets, comments, forum posts. Other languages get scores too;
+  they mean nothing.
+- **Not for sole decisions.** It is made to sort posts for people to look at. `block` fires where development posts
+  were right at least nine times in ten, on data that is not yours: measure on your own posts first.
+- Its sources mean different things by *hate*: the same word is hateful in 2 % of one source's posts and in 82 % of
+  another's. The scores are a compromise between them.
+- Known blind spots: negated hate ("nobody should say that ...") and quoted or reported hate are mistaken for hate,
+  or read too mildly; words joined together or spelt with symbols are missed; irony, images, links and context
+  outside the post are not seen; reclaimed slurs and dialect (African American English above all) are over-flagged.
+- `offensive` was learnt from two sources, most of whose posts were found by looking for slurs; it over-flags posts of
+  other kinds, and never blocks by itself.
+- A long post is scored in windows and takes its highest score, so very long posts are flagged more often.
+- Probabilities are calibrated to the mixture of sources (see ECE), not to your traffic, where hate is rarer.
+"""
+
+
+def write_card(bundle: Path, classifier: Path, metrics: Mapping[str, Path]) -> Path:
+    """Write the card of `bundle`, trained as `classifier` says. `metrics`: a heading and a file of `evaluate --json`.
+
+    Raises Fatal where a file is missing or belongs to another bundle.
+    """
+    manifest = load_bundle(bundle).manifest
+    recipe = _read(classifier / "metrics.json")["recipe"]
+    measured = {heading: _read(path) for heading, path in metrics.items()}
+    text = "\n".join(
+        [
+            _head(manifest, (bundle / MODEL).stat().st_size),
+            _origin(recipe),
+            *(_measured(heading, content) for heading, content in measured.items()),
+            "## Limits\n\n" + LIMITS,
+            _reproduce(manifest, recipe),
+        ]
+    )
+    (bundle / CARD).write_text(text, encoding="utf-8")
+    return bundle / CARD
+
+
+def _head(manifest: Manifest, size: int) -> str:
+    thresholds = "\n".join(
+        f"| {label} | {t.review} | {'never' if t.block is None else t.block} |"
+        for label, t in manifest.policy.thresholds.items()
+    )
+    return f"""\
+# {manifest.name} {manifest.version}
+
+Says how likely a post is {" and ".join(f"*{label}*" for label in manifest.labels)}, each by itself. Language: {manifest.language}. \
+{manifest.quantization}, {size / 1e6:.1f} MB, windows of {manifest.max_length} tokens that share {manifest.overlap}.
+
+Policy `{manifest.policy.version}`, chosen on the development posts below:
+
+| label | review from | block from |
+|---|---|---|
+{thresholds}
+"""
+
+
+def _origin(recipe: Mapping[str, Any]) -> str:
+    lines = []
+    for name in recipe["train"]:
+        data = DATASETS.get(Path(name).name.split(".")[0])
+        known = f"{data.title} ({data.authors}), {data.licence}: {data.note}" if data else Path(name).name
+        lines.append(f"- {known}")
+    return f"""\
+## What it was made from
+
+The encoder is sentence-transformers' all-MiniLM-L6-v2 (6 layers of 384, 12 heads; Apache-2.0), taken weight for
+weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`). Fine-tuned with
+one linear layer on [CLS], a sigmoid for each label, unknown labels masked: {recipe["epochs"]} epochs, batches of \
+{recipe["batch_size"]},
+learning rate {recipe["learning_rate"]}, dropout {recipe["dropout"]}, at most {recipe["max_length"]} tokens, seed {recipe["seed"]}.
+
+Training parts of:
+
+{chr(10).join(lines)}
+
+A label that has only one value in a whole source is treated as unknown there. No test set was used.
+"""
+
+
+def _measured(heading: str, content: Mapping[str, Any]) -> str:
+    rows = [Row(**row) for row in content["rows"]]
+    return f"## {heading}\n\n{content['note']}\n\n{markdown(rows)}"
+
+
+def _reproduce(manifest: Manifest, recipe: Mapping[str, Any]) -> str:
+    names = " ".join(Path(name).name for name in recipe["train"])
+    return f"""\
+## Make it again
+
+```sh
+moderation-model warm-start all-minilm-l6-v2 --out encoder
+moderation-model train --encoder encoder --out classifier --epochs {recipe["epochs"]} \\
+    --train {names} --dev *.dev.jsonl
+moderation-model export --classifier classifier --out bundle --name {manifest.name} --version {manifest.version} \\
+    --calibration {names} --dev *.dev.jsonl{_block(manifest)}
+moderation-model evaluate --bundle bundle --data *.dev.jsonl --json bundle.json
+moderation-model evaluate --baseline --train {names} --data *.dev.jsonl --json floor.json
+moderation-model card --bundle bundle --classifier classifier --metrics "Development posts=bundle.json" "Floor=floor.json"
+```
+
+Development posts are those of the same sources; they also chose the thresholds, so figures at a threshold are
+slightly rosy. Training on another CPU gives slightly different weights.
+"""
+
+
+def _block(manifest: Manifest) -> str:
+    labels = [label for label, t in manifest.policy.thresholds.items() if t.block is not None]
+    return f" --block {' '.join(labels)}" if labels else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Fatal(f"card: {path}: cannot be read: {error}") from error
+    return content
+
+
+def parse_metrics(pairs: Sequence[str]) -> dict[str, Path]:
+    """`HEADING=FILE` arguments. Raises Fatal for anything else."""
+    found = {}
+    for pair in pairs:
+        heading, equals, file = pair.rpartition("=")
+        if not (heading and equals and file):
+            raise Fatal(f"card: --metrics {pair!r}: expected HEADING=FILE")
+        found[heading] = Path(file)
+    return found
