@@ -1,0 +1,99 @@
+"""A stage for the broker tests: topics of their own, workers as processes, and the judgement over what they left."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
+
+import orjson
+
+from load_tests import evidence
+from load_tests.history import Report, check
+from load_tests.lab import BIG_RECORDS
+from load_tests.watch import Names, Watch
+from load_tests.workers import DEFAULT_COMMAND, Worker
+from tests.harness import Kafka
+from tests.harness.topics import Keyed, create_topic, produce
+
+PATIENCE_SECONDS = 60.0
+
+
+class Scene:
+    """One input topic with its output, dead letters and group, on a running broker."""
+
+    def __init__(self, kafka: Kafka, names: Names, watch: Watch, workers: ExitStack, folder: Path) -> None:
+        self.kafka = kafka
+        self.names = names
+        self.watch = watch
+        self._workers = workers
+        self._folder = folder
+
+    def worker(self, name: str = "a", env: Mapping[str, str] | None = None) -> Worker:
+        """Start a worker; it is killed at the end of the test where nothing else ended it."""
+        quick = {"MODERATION_COMMIT_INTERVAL_SECONDS": "0.2"}
+        worker = Worker(
+            name, self.kafka.bootstrap, self.names, self._folder, command=DEFAULT_COMMAND, env=quick | dict(env or {})
+        )
+        self._workers.enter_context(worker).start()
+        return worker
+
+    async def produce(self, records: Iterable[Keyed]) -> int:
+        return await produce(self.kafka.bootstrap, self.names.input, records)
+
+    async def until(self, reached: Callable[[int, int], bool], *workers: Worker) -> None:
+        """Wait until `reached(committed, total)`; fails where one of `workers` ends or nothing comes of it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            total = sum((await self.watch.input_ends()).values())
+            committed = sum((await self.watch.committed()).values())
+            if reached(committed, total):
+                return
+            for worker in workers:
+                assert worker.ended() is None, worker.tail()
+            assert time.monotonic() < deadline, f"{committed} of {total} committed\n" + "\n".join(
+                w.tail() for w in workers
+            )
+            await asyncio.sleep(0.05)
+
+    async def until_done(self, *workers: Worker) -> None:
+        """Wait until every position is committed."""
+        await self.until(lambda committed, total: committed == total, *workers)
+
+    async def until_shared(self, *workers: Worker) -> None:
+        """Wait until each of these workers holds partitions, and nobody else does."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            held = await self.watch.assignments()
+            if held.keys() == {w.name for w in workers} and all(held.values()):
+                return
+            assert time.monotonic() < deadline, held
+            await asyncio.sleep(0.05)
+
+    async def judge(self) -> Report:
+        """Read all topics back and check them against the input's own log."""
+        bootstrap, names = self.kafka.bootstrap, self.names
+        expected = await evidence.expected_outcomes(bootstrap, names.input)
+        outputs = await evidence.outputs(bootstrap, names.output, names.input)
+        outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
+        return check(expected, outputs, [await self.watch.snapshot()])
+
+
+@asynccontextmanager
+async def scene(kafka: Kafka, unique: Callable[[str], str], folder: Path, partitions: int = 4) -> AsyncIterator[Scene]:
+    """Create the topics of one test, under names that no other test uses."""
+    names = Names(unique("input"), unique("output"), unique("dead"), unique("group"), partitions)
+    await create_topic(kafka.bootstrap, names.input, partitions, BIG_RECORDS)
+    await create_topic(kafka.bootstrap, names.output, partitions)
+    await create_topic(kafka.bootstrap, names.dead_letter, 1)
+    async with AsyncExitStack() as stack:
+        watch = await stack.enter_async_context(Watch(kafka.bootstrap, names))
+        workers = stack.enter_context(ExitStack())
+        yield Scene(kafka, names, watch, workers, folder)
+
+
+def made_up_posts(count: int, words: int = 20) -> Iterator[Keyed]:
+    """Posts with an id each, as key too."""
+    for number in range(count):
+        text = " ".join(f"word{number * 7 % 97 + k}" for k in range(words))
+        yield f"p{number}".encode(), orjson.dumps({"id": f"p{number}", "text": text})
