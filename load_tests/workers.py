@@ -37,6 +37,7 @@ class Worker:
         self.log = folder / f"{name}.log"
         self._command = shlex.split(command)
         [port] = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
         self._env = {
             **os.environ,
             "MODERATION_BOOTSTRAP_SERVERS": bootstrap,

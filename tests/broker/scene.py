@@ -1,7 +1,10 @@
 """A stage for the broker tests: topics of their own, workers as processes, and the judgement over what they left."""
 
 import asyncio
+import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -62,13 +65,61 @@ class Scene:
 
     async def until_shared(self, *workers: Worker) -> None:
         """Wait until each of these workers holds partitions, and nobody else does."""
+        await self._poll(lambda held: held.keys() == {w.name for w in workers} and all(held.values()))
+
+    async def _poll(self, reached: Callable[[Mapping[str, frozenset[int]]], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            held = await self.watch.assignments()
-            if held.keys() == {w.name for w in workers} and all(held.values()):
-                return
+        while not reached(held := await self.watch.assignments()):
             assert time.monotonic() < deadline, held
             await asyncio.sleep(0.05)
+
+    async def until_members(self, count: int) -> None:
+        """Wait until the group is stable with this many members."""
+        await self._poll(lambda held: len(held) == count)
+
+    async def until_logged(self, worker: Worker, text: str) -> None:
+        """Wait until the worker's log holds `text`."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while text not in worker.tail(100_000):
+            assert time.monotonic() < deadline, worker.tail()
+            await asyncio.sleep(0.05)
+
+    async def until_ready(self, worker: Worker) -> None:
+        """Wait until /readyz says yes."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.get(worker, "readyz").get("ok"):
+            assert time.monotonic() < deadline, worker.tail()
+            await asyncio.sleep(0.05)
+
+    async def ended(self, worker: Worker) -> int:
+        """Wait until the worker ends by itself; its exit status."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (status := worker.ended()) is None:
+            assert time.monotonic() < deadline, worker.tail()
+            await asyncio.sleep(0.05)
+        return status
+
+    def get(self, worker: Worker, path: str) -> dict[str, object]:
+        """What a probe answers; {} where nobody listens yet."""
+        try:
+            with urllib.request.urlopen(f"{worker.url}/{path}", timeout=5) as response:  # noqa: S310 - loopback
+                found: dict[str, object] = json.load(response)
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+        except OSError:
+            return {}
+        return found
+
+    async def settled_metrics(self, worker: Worker) -> dict[str, float]:
+        """The worker's metrics by series, once it has nothing in flight and its gauges say so."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found = await asyncio.to_thread(_series, worker)
+            lags = [value for name, value in found.items() if name.startswith("moderation_consumer_lag{")]
+            if found["moderation_in_flight_posts"] == 0 and lags and not any(lags):
+                return found
+            assert time.monotonic() < deadline, found
+            await asyncio.sleep(0.1)
 
     async def judge(self) -> Report:
         """Read all topics back and check them against the input's own log."""
@@ -77,6 +128,13 @@ class Scene:
         outputs = await evidence.outputs(bootstrap, names.output, names.input)
         outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
         return check(expected, outputs, [await self.watch.snapshot()])
+
+
+def _series(worker: Worker) -> dict[str, float]:
+    with urllib.request.urlopen(f"{worker.url}/metrics", timeout=5) as response:  # noqa: S310 - loopback
+        lines = response.read().decode().splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
 
 
 @asynccontextmanager

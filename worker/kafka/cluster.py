@@ -8,7 +8,13 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaError, for_code
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.core.errors import Fatal, Transient
@@ -72,7 +78,7 @@ async def _explain(error: Exception, connection: Mapping[str, Any]) -> Transient
     try:
         probe = await create_conn(host, int(port), **arguments)
         probe.close()
-    except AuthenticationFailedError as refused:
+    except (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError) as refused:
         return Fatal(
             f"{servers} refused the login: check MODERATION_SASL_USERNAME, MODERATION_SASL_PASSWORD and"
             f" MODERATION_SASL_MECHANISM ({refused})"
