@@ -108,13 +108,16 @@ class Scoring:
             self._settle(item, found)
 
     async def _divide(self, batch: Sequence[Item], error: Exception) -> None:
-        batch = [item for item in batch if item.job.wanted]
+        wanted = [item for item in batch if item.job.wanted]
         if len({item.job for item in batch}) == 1:
-            self._reject(batch[0].job, f"the model raised {type(error).__name__}")
-        elif batch:
-            middle = len(batch) // 2
-            await self._run(batch[:middle])
-            await self._run(batch[middle:])
+            if wanted:
+                self._reject(wanted[0].job, f"the model raised {type(error).__name__}")
+        elif wanted and len(wanted) < len(batch):  # what is dropped meanwhile may have been the cause
+            await self._run(wanted)
+        elif wanted:
+            middle = len(wanted) // 2
+            await self._run(wanted[:middle])
+            await self._run(wanted[middle:])
 
     def _timed(self, batch: Sequence[Item]) -> tuple[list[Scores], float]:
         start = self._clock()
