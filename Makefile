@@ -1,0 +1,68 @@
+# Every target does its own set-up, in .venv, from hashed lock files. PYTHON names the interpreter (3.11 or later).
+PYTHON ?= python3
+POSTS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check load peers docs lock ci-tools clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.demo ## Sample posts through the real worker, without a broker (POSTS=20 ends by itself)
+	$(BIN)/moderation-worker demo $(if $(POSTS),--posts $(POSTS))
+
+serve: .venv/.serving ## Install what serving needs: .venv/bin/moderation-worker
+	@echo "$(BIN)/moderation-worker is ready; see $(BIN)/moderation-worker run --help"
+
+test: .venv/.all ## All tests, on a real Apache Kafka (Java 17 and Maven)
+	$(BIN)/pytest
+
+check: .venv/.all ## Static checks: formatting, lint, types, layers, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+load: .venv/.all ## A crash in the middle of a load: POSTS=50000
+	$(BIN)/python -m load_tests --posts $(or $(POSTS),50000)
+
+peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
+	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
+
+docs: .venv/.all ## Write the generated pages anew
+	$(BIN)/python -m worker.settings > docs/settings.md
+	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
+
+COMPILE = .venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: ## Resolve the lock files anew
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) pyproject.toml -o requirements/serving.txt
+	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
+
+ci-tools: ## Debian packages that the tests need: Java 17, Maven
+	@command -v java >/dev/null && command -v mvn >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
+
+clean: ## Remove what the targets made
+	rm -rf .venv .venv-lock .cache dist
+
+# One environment grows with what is asked of it: serving < demo < all.
+.venv/.serving: requirements/serving.txt pyproject.toml
+	$(call install,serving)
+
+.venv/.demo: requirements/demo.txt pyproject.toml
+	$(call install,demo)
+
+.venv/.all: requirements/all.txt pyproject.toml
+	$(call install,all)
+
+define install
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --require-hashes -r requirements/build.txt -r requirements/$(1).txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch .venv/.$(1)
+endef
