@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from worker.settings import Settings
+from worker.settings.allowed import PREFIX, variable
+
 ROOT = Path(__file__).parents[2]
 LIMIT = 300
 GENERATED: frozenset[str] = frozenset()
@@ -64,3 +67,14 @@ def found(pattern: re.Pattern[str]) -> list[str]:
         for number, line in enumerate(text.splitlines(), start=1)
         if (match := pattern.search(line))
     ]
+
+
+def test_settings_named_in_messages_exist() -> None:
+    known = {variable(field) for field in [*Settings.model_fields, "secrets_dir"]}
+    named = {
+        (name, match[0])
+        for name, text in texts()
+        if name.startswith(("worker/", "deploy/", "README", "DESIGN", "docs/"))
+        for match in re.finditer(PREFIX + r"[A-Z_]*[A-Z]\b(?!_)", text)
+    }
+    assert {(name, setting) for name, setting in named if setting not in known} == set()
