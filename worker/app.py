@@ -25,12 +25,16 @@ from worker.settings import Settings, kafka_security
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
+INTERRUPTED = 130
 
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. Raises Fatal with what to change."""
     logs.configure(settings.log_level, settings.log_format)
-    return asyncio.run(Worker(settings).serve())
+    try:
+        return asyncio.run(Worker(settings).serve())
+    except asyncio.CancelledError:  # asked to stop twice
+        return INTERRUPTED
 
 
 class Worker:
@@ -42,26 +46,35 @@ class Worker:
         self._health = Health(stall_timeout=settings.stall_timeout_seconds)
         self._pipeline: Pipeline | None = None
         self._stopping = asyncio.Event()
+        self._serving: asyncio.Task[Any] | None = None
         self.ready = asyncio.Event()
         self.http_port = 0
 
     def stop(self) -> None:
         """Finish what is in flight, commit, leave the group; `serve` then returns."""
-        log.info("stopping: finishing what is in flight")
-        self._stopping.set()
-        if self._pipeline is not None:
-            self._pipeline.stop()
+        if not self._stopping.is_set():
+            log.info("stopping: finishing what is in flight")
+            self._stopping.set()
+            if self._pipeline is not None:
+                self._pipeline.stop()
+
+    def interrupt(self) -> None:
+        """Stop at the first Ctrl-C; at the second end at once, which loses nothing: it will be read again."""
+        if self._stopping.is_set() and self._serving is not None:
+            self._serving.cancel()
+        self.stop()
 
     async def serve(self) -> int:
         """Run until `stop` or a signal. Raises Fatal."""
+        self._serving = asyncio.current_task()
         server = HttpServer(
             self._settings.http_host, self._settings.http_port, registry=self._metrics.registry, health=self._health
         )
         with closing(server):
             self.http_port = server.port
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                with suppress(ValueError):  # not in the main thread: its owner handles signals
-                    asyncio.get_running_loop().add_signal_handler(signum, self.stop)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self.stop)
+            loop.add_signal_handler(signal.SIGINT, self.interrupt)
             try:
                 await self._serve()
             except* Fatal as group:
@@ -128,10 +141,12 @@ class Worker:
                 facts = await inspect(connection(settings), names)
                 break
             except Transient as error:
-                if time.monotonic() > deadline or self._stopping.is_set():
+                if time.monotonic() > deadline:
                     raise Fatal(str(error)) from error
                 log.warning("waiting for Kafka", error=str(error))
-                await asyncio.sleep(1)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), 1)
+                    raise Fatal(f"stopped before Kafka could be reached: {error}") from error
         return {
             name: existing(name, facts.get(name), variable)
             for name, variable in zip(names, TOPIC_VARIABLES, strict=True)
