@@ -89,7 +89,7 @@ def test_level_below_setting_is_silent() -> None:
 
 
 def test_kafka_client_chatter_heard_at_debug_alone() -> None:
-    for level, heard in (("INFO", ["warning"]), ("DEBUG", ["info", "warning"]), ("INFO", ["warning"])):
+    for level, heard in (("INFO", ["warning"]), ("DEBUG", ["info", "warning"]), ("INFO", ["warning"]), ("ERROR", [])):
         stream = io.StringIO()
         logs.configure(level, "json", stream)
         logging.getLogger("aiokafka.consumer.group_coordinator").info("info")
