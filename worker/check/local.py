@@ -1,0 +1,51 @@
+"""Checks that need no broker: the model bundle, the policy, the HTTP port."""
+
+from prometheus_client import CollectorRegistry
+
+from worker.check.finding import Finding, Mark
+from worker.core.errors import Fatal
+from worker.engine import load_policy
+from worker.model.bundle import Bundle
+from worker.model.classifier import Classifier
+from worker.ops.health import Health
+from worker.ops.http import HttpServer
+from worker.settings import Settings
+
+
+def bundle(settings: Settings) -> tuple[Bundle | None, Finding]:
+    """Load the bundle as the worker does: manifest, checksums, golden posts."""
+    try:
+        found = Classifier.load(settings.bundle).bundle
+    except Fatal as error:
+        return None, Finding(Mark.WRONG, "model bundle", str(error))
+    labels = ", ".join(found.labels)
+    text = f"{found.name} {found.version} ({labels}) from {found.path}; {len(found.golden)} golden posts scored as expected"
+    return found, Finding(Mark.FINE, "model bundle", text)
+
+
+def policy(settings: Settings, found: Bundle | None) -> Finding:
+    """Read the policy file, where there is one, for the bundle's labels."""
+    if found is None:
+        return Finding(Mark.SKIPPED, "policy", "not checked, because the model bundle is wrong")
+    if settings.policy_file is None:
+        return Finding(Mark.FINE, "policy", f"{found.policy.version}, the bundle's own")
+    try:
+        own = load_policy(settings.policy_file, found.policy)
+    except Fatal as error:
+        return Finding(Mark.WRONG, "policy", str(error))
+    return Finding(Mark.FINE, "policy", f"{own.version} from {settings.policy_file}")
+
+
+def http_port(settings: Settings) -> Finding:
+    """Listen for a moment, as the worker would."""
+    try:
+        HttpServer(
+            settings.http_host,
+            settings.http_port,
+            registry=CollectorRegistry(),
+            health=Health(stall_timeout=settings.stall_timeout_seconds),
+        ).close()
+    except Fatal as error:
+        return Finding(Mark.WRONG, "HTTP port", str(error))
+    port = f"{settings.http_port} is free" if settings.http_port else "any free one"
+    return Finding(Mark.FINE, "HTTP port", f"{port} ({settings.http_host})")
