@@ -40,11 +40,13 @@ class Lane:
         self._failed = failed
         self._clock = clock
         self._decided = asyncio.Event()
+        self._broken = False
 
     def open(self, record: Record) -> Entry:
         """Take a record in: charge the budget, note its position as open."""
         self._budget.take(record.size)
-        self.idle.clear()
+        if not self._broken:
+            self.idle.clear()
         return self.ledger.open(record)
 
     def decide(self, entry: Entry, outputs: tuple[Outgoing, ...]) -> None:
@@ -63,7 +65,7 @@ class Lane:
                     try:
                         future = await self._sink.send(self.partition, outgoing)
                     except Exception as error:  # noqa: BLE001 - the rewind settles every open position
-                        self._failed(error)
+                        self._break(error)
                         return
                     future.add_done_callback(partial(self._acknowledged, entry))
 
@@ -81,7 +83,7 @@ class Lane:
                 future.exception()  # retrieved: a closed lane's failures are nobody's
             return
         if future.cancelled() or (error := future.exception()) is not None:
-            self._failed(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
+            self._break(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
             return
         if self.ledger.acknowledge(entry):
             self._budget.give(entry.record.size)
@@ -89,3 +91,9 @@ class Lane:
             if not len(self.ledger):
                 self.idle.set()
             self._changed()
+
+    def _break(self, error: BaseException) -> None:
+        """An output will never be acknowledged: nobody need wait for this lane any more."""
+        self._broken = True
+        self.idle.set()
+        self._failed(error)

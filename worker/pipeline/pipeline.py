@@ -151,11 +151,13 @@ class Pipeline:
                 await self._recover()
                 continue
             room = self._budget.room() or await self._wait_for_room()
+            if self._interrupted():
+                continue
             self._poll = asyncio.ensure_future(self._source.poll(min(room, POLL_RECORDS)))
             try:
                 records = await self._poll
             except asyncio.CancelledError:
-                if self._poll.cancelled() and self._interrupted():
+                if self._poll.cancelled() and self._interrupted() and not _being_cancelled():
                     continue
                 raise
             finally:
@@ -180,8 +182,8 @@ class Pipeline:
         return self._budget.room()
 
     async def _finish(self) -> None:
-        """The input has ended: wait for everything in flight, however long it takes."""
-        while self._failure is None and any(len(lane.ledger) for lane in self._lanes.values()):
+        """The input has ended: wait for everything in flight, however long it takes, unless stopped."""
+        while not self._interrupted() and any(len(lane.ledger) for lane in self._lanes.values()):
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
@@ -308,3 +310,9 @@ def _chunks(opened: Sequence[tuple[Lane, Entry]]) -> Iterable[list[tuple[Lane, E
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _being_cancelled() -> bool:
+    """Whether the cancellation came from outside (a task of the group failed), not from interrupting the poll."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
