@@ -101,9 +101,10 @@ def _golden(content: bytes, policy: Policy) -> tuple[Golden, ...]:
             scores = tuple(float(row["scores"][label]) for label in policy.labels)
             decision = Decision(row["action"], tuple(row["labels"]))
             golden.append(Golden(str(row["name"]), str(row["text"]), scores, decision))
+            follows = decide(scores, policy) == decision
         except (ValueError, KeyError, TypeError) as error:
             raise Fatal(f"{GOLDEN}:{number}: not a golden post: {error!r}") from error
-        if decide(scores, policy) != decision:
+        if not follows:
             raise Fatal(f"{GOLDEN}:{number}: {golden[-1].name!r}: its scores do not give its decision under the policy")
     if not golden:
         raise Fatal(f"{GOLDEN} holds no posts: the model cannot be checked")

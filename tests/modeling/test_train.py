@@ -1,0 +1,77 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from worker.core.errors import Fatal
+from worker.modeling import train as module
+from worker.modeling.network import Classifier
+from worker.modeling.train import Recipe, train
+
+
+def recipe(encoder: Path, posts: Path) -> Recipe:
+    return Recipe(str(encoder), (str(posts),), epochs=2, batch_size=8, max_length=32, learning_rate=1e-3)
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return dict(Classifier.load(directory).state_dict())
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Interrupt training as Ctrl-C would, after so many steps."""
+    compute, done = module._loss, 0
+
+    def loss(*arguments: Any) -> torch.Tensor:
+        nonlocal done
+        if done == steps:
+            raise KeyboardInterrupt
+        done += 1
+        return compute(*arguments)
+
+    monkeypatch.setattr(module, "_loss", loss)
+
+
+@pytest.mark.parametrize("steps", [5, 17])
+def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    encoder: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    whole = train(recipe(encoder, posts), [posts], tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        stop_after(patched, steps)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe(encoder, posts), [posts], tmp_path / "parts", checkpoint_seconds=0)
+    parts = train(recipe(encoder, posts), [posts], tmp_path / "parts")
+
+    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert parts["epochs"] == whole["epochs"]
+
+
+def test_training_learns(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    longer = dataclasses.replace(recipe(encoder, posts), epochs=12, learning_rate=5e-3)
+    epochs = train(longer, [posts], tmp_path)["epochs"]
+    assert epochs[-1]["posts.jsonl"]["hate"] > 0.9
+
+
+def test_checkpoint_of_another_recipe_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    train(recipe(encoder, posts), [], tmp_path)
+    other = dataclasses.replace(recipe(encoder, posts), seed=1)
+    with pytest.raises(Fatal, match="another recipe"):
+        train(other, [], tmp_path)
+
+
+def test_training_without_posts_is_refused(encoder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    with pytest.raises(Fatal, match="--train"):
+        train(recipe(encoder, empty), [], tmp_path / "out")
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"id": "1"}', '{"id": "1", "text": "a", "labels": 3}'])
+def test_line_that_is_no_labelled_post_is_named(encoder: Path, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_text(f'{{"id": "0", "text": "a", "labels": {{"hate": 1}}}}\n{line}\n')
+    with pytest.raises(Fatal, match=r"posts\.jsonl:2"):
+        train(recipe(encoder, file), [], tmp_path / "out")
