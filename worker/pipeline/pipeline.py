@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from worker.core.budget import Budget
 from worker.core.errors import Fatal, Rejected, Transient
@@ -75,6 +76,7 @@ class Pipeline:
         self._changed = asyncio.Event()
         self._stopping = False
         self._failure: BaseException | None = None
+        self._failing: set[Partition] = set()  # failed, and not committed since
         self._failed_at: float | None = None
         self._failures = 0
         self._poll: asyncio.Future[Sequence[Record] | None] | None = None
@@ -117,7 +119,7 @@ class Pipeline:
                 sink=self._sink,
                 observer=self._observer,
                 changed=self._changed.set,
-                failed=self._fail,
+                failed=partial(self._lane_failed, partition),
                 clock=self._clock,
             )
             if self._group is not None:
@@ -135,6 +137,7 @@ class Pipeline:
                 await self._commit(lanes)
         finally:
             self._close(partitions)
+            self._recovered(partitions)
 
     def _close(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
@@ -251,7 +254,7 @@ class Pipeline:
             for lane in open_lanes:
                 if lane.partition in due:
                     lane.ledger.committed(due[lane.partition])
-                    self._failed_at = None
+            self._recovered(due)
 
     def _check_deadline(self) -> None:
         """An output that nobody acknowledges is waited for, but not for ever."""
@@ -266,6 +269,16 @@ class Pipeline:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._interrupt()
+
+    def _lane_failed(self, partition: Partition, error: BaseException) -> None:
+        self._failing.add(partition)
+        self._fail(error)
+
+    def _recovered(self, partitions: Iterable[Partition]) -> None:
+        """These went on, or are someone else's now. One that never does must not hide behind others that do."""
+        self._failing.difference_update(partitions)
+        if not self._failing:
+            self._failed_at = None
 
     def _interrupted(self) -> bool:
         return self._stopping or self._failure is not None
@@ -297,6 +310,7 @@ class Pipeline:
                 return
         await self._source.rewind()
         self._failure = None
+        self._recovered(())
 
 
 def _chunks(opened: Sequence[tuple[Lane, Entry]]) -> Iterable[list[tuple[Lane, Entry]]]:
