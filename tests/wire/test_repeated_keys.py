@@ -27,6 +27,7 @@ NESTED = FieldMap(id="/post/id", text="/post/body/text", title="/título", langu
         (b'{"id":"a","text":"x","te\\u0078t" : "y"}', True),
         (b'{"id":"a","text":"x","title":"t","title":"u"}', True),
         (b'{"id":"a","text":"x","revision":1,"revision":2}', True),
+        (b'{"id":"a","text":"x","created_at":null,"created\\u005fat":null}', True),
         (b'{"id":"a","id":"b","text":"x"}', False),
         (b'{"id":"a","\\u0069d":"a","text":"x"}', False),
         (b'{"id":"a","id":"a","text":3}', False),
@@ -52,6 +53,13 @@ def test_a_mapped_key_that_stands_twice_is_rejected_however_it_is_written(value:
 )
 def test_a_key_on_the_way_to_a_mapped_field_counts_too(value: bytes) -> None:
     rejection = outcome(value, Decoder(NESTED))
+    assert isinstance(rejection, Rejected)
+    assert rejection.reason is Reason.DUPLICATE_KEY
+
+
+@pytest.mark.parametrize("escaped", [b"\\u0041-1", b"A\\u002d1", b"A-\\u0031", b"A-1"])
+def test_capitals_digits_and_signs_in_a_mapped_key_can_be_escaped_too(escaped: bytes) -> None:
+    rejection = outcome(b'{"id":"a","A-1":"x","' + escaped + b'":"y"}', Decoder(FieldMap(text="/A-1")))
     assert isinstance(rejection, Rejected)
     assert rejection.reason is Reason.DUPLICATE_KEY
 

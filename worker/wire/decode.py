@@ -100,13 +100,15 @@ class Decoder:
         return Post(_reference(mapped, content_hash), text, title)
 
     def _schema_fault(self, mapped: dict[str, object], *, surrogates: bool) -> Fault | None:
-        for name in ("id", "language", "created_at") if surrogates else ():
-            value = mapped.get(name)
+        # The validator itself takes no lone surrogates; objects and lists, which are no field, may hide some.
+        for name, value in mapped.items() if surrogates else ():
             if isinstance(value, str) and _SURROGATE.search(value):
                 return Fault(Reason.SCHEMA, f"{self._pointers[name]} holds a lone surrogate")
+            if isinstance(value, (dict, list)):
+                return Fault(Reason.SCHEMA, f"{self._pointers[name]} breaks {_SCHEMA}: type")
         for name in ("id", "revision"):
-            value = mapped.get(name)
-            if isinstance(value, float) and abs(value) >= _EXACT_IN_A_FLOAT:
+            number = mapped.get(name)
+            if isinstance(number, float) and not abs(number) < _EXACT_IN_A_FLOAT:
                 return Fault(Reason.SCHEMA, f"{self._pointers[name]} is a number past 64 bits")
         if not self._validator.is_valid(mapped):
             return Fault(Reason.SCHEMA, self._complaint(mapped))
