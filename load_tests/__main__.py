@@ -6,15 +6,15 @@ import json
 import sys
 
 from load_tests.corpus import SHARED, is_real
-from load_tests.drive import EARLIEST_KILL, LATEST_KILL, say
+from load_tests.drive import EARLIEST_KILL, LATEST_KILL, Crash, say
 from load_tests.lab import Plan, run
 from load_tests.workers import DEFAULT_COMMAND
 from tests.harness.distribution import HarnessError
 
 DESCRIPTION = """\
 Starts a real Kafka with a 4-partition topic full of posts (about 1 in 100 records is hostile: no JSON, 5 MB, ...) and
-two workers. In the middle of the output the broker turns outputs down for a while but still takes commits; then one
-worker is killed with -9 and restarted. At the end every topic is read back and checked:
+two workers. In the middle of the output a proxy holds outputs back for a while but lets commits through; then one
+worker is killed with -9 and restarted, and later one more without warning. At the end every topic is read back:
 
   lost            input records without any output
   out_of_order    first outputs of a partition that came before those of an earlier record
@@ -34,18 +34,21 @@ def main() -> int:
     )
     parser.add_argument("--posts", type=int, default=50_000, help="records to produce (default 50000)")
     parser.add_argument("--seed", type=int, default=0, help="of the made-up texts (default 0)")
-    parser.add_argument("--outage", type=float, default=3.0, help="seconds without outputs before the kill (default 3)")
-    parser.add_argument("--kill-at", type=float, default=0.4, help="share of the output at which to kill (default 0.4)")
+    parser.add_argument("--outage", type=float, default=3.0, help="seconds without outputs before a kill (default 3)")
+    parser.add_argument("--kill-at", type=float, default=0.35, help="share of the output for that kill (default 0.35)")
+    parser.add_argument("--kill-again-at", type=float, default=0.55, help="for the other (default 0.55; 0: none)")
     parser.add_argument("--limit", type=float, help="seconds the run may take (default 300 and one for 40 posts)")
     parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
     options = parser.parse_args()
     if options.posts < 1:
         parser.error("--posts must be at least 1")
-    if not EARLIEST_KILL <= options.kill_at <= LATEST_KILL:
-        parser.error(f"--kill-at must be between {EARLIEST_KILL} and {LATEST_KILL}")
+    again = [Crash(options.kill_again_at)] if options.kill_again_at else []
+    crashes = (Crash(options.kill_at, options.outage), *again)
+    if not all(EARLIEST_KILL <= crash.at <= LATEST_KILL for crash in crashes):
+        parser.error(f"kills must come between {EARLIEST_KILL} and {LATEST_KILL} of the output")
     limit = options.limit if options.limit is not None else 300 + options.posts / 40
     say("texts: real ones" if is_real() else f"texts: made up, because {SHARED} holds none")
-    plan = Plan(options.posts, options.seed, options.outage, options.kill_at, limit, options.worker)
+    plan = Plan(options.posts, options.seed, crashes, limit, options.worker)
     try:
         result = asyncio.run(run(plan))
     except HarnessError as error:

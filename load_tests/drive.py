@@ -3,12 +3,14 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from load_tests.history import Snapshot
 from load_tests.watch import Watch
 from load_tests.workers import Worker
+from tests.harness.gate import Gate
 
 TICK_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
@@ -20,22 +22,44 @@ class RunError(Exception):
     """The run cannot go on. The message says what was seen and where to look."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A kill -9 when the share `at` of the output is there; for `outage` seconds before, only commits get through."""
+
+    at: float
+    outage: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill as it happened: the share of the output that was there, the victim and its partitions' open positions."""
+
+    at: float
+    worker: str
+    open_positions: int
+
+
 @dataclass(slots=True)
 class Observed:
-    """What was seen of a run: snapshots in time order, how the worker was killed, how the workers ended."""
+    """What was seen of a run: snapshots in time order, how workers were killed, how they ended."""
 
     snapshots: list[Snapshot] = field(default_factory=list)
-    killed_at: float | None = None
-    open_positions: int = 0
+    kills: list[Kill] = field(default_factory=list)
     exit_statuses: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
 class Drive:
-    """One run over an input topic that ends at `ends`; `deadline` is a time.monotonic() time."""
+    """One run over an input topic that ends at `ends`; the workers speak to the broker through `gate`.
 
-    def __init__(self, watch: Watch, workers: Sequence[Worker], ends: Mapping[int, int], deadline: float) -> None:
+    `deadline` is a time.monotonic() time.
+    """
+
+    def __init__(
+        self, watch: Watch, gate: Gate, workers: Sequence[Worker], ends: Mapping[int, int], deadline: float
+    ) -> None:
         self.observed = Observed()
+        self._gate = gate
         self._watch = watch
         self._workers = workers
         self._ends = ends
@@ -44,33 +68,39 @@ class Drive:
         self._moved = self._printed = time.monotonic()
         self._printed_out = 0
 
-    async def run(self, kill_at: float, outage: float) -> None:
-        """Start, kill one worker at `kill_at` of the output, restart it, drain, stop. Raises RunError."""
+    async def run(self, crashes: Sequence[Crash]) -> None:
+        """Start, crash a worker now and then and restart it, drain, stop. Raises RunError."""
         for worker in self._workers:
             worker.start()
-        await self._until(self._all_work, "every worker to hold partitions")
-        await self._until(lambda: self._share() >= kill_at, f"{kill_at:.0%} of the output")
-        if outage > 0:
-            say(f"for {outage:.0f} s the broker takes no outputs, only commits")
-            await self._watch.forbid_outputs(forbidden=True)
-            await self._for(outage)
-        victim = await self._kill()
-        if outage > 0:
-            await self._watch.forbid_outputs(forbidden=False)
-        victim.start()
-        await self._until(lambda: self._lag(self._latest) == 0, "every position to be committed")
+        for crash in crashes:
+            await self._until(partial(self._reached, crash.at), f"{crash.at:.0%} of the output")
+            await self._until(self._all_work, "every worker to hold partitions")
+            if self.observed.kills and self._share() > LATEST_KILL:
+                say(f"no further crash: {self._share():.0%} of the output is there already")
+                break
+            await self._crash(crash)
+        await self._until(self._drained, "every position to be committed")
         await self._stop()
 
+    async def _crash(self, crash: Crash) -> None:
+        if crash.outage > 0:
+            say(f"for {crash.outage:.0f} s outputs do not reach the broker, only commits do")
+            self._gate.hold()
+            await self._for(crash.outage)
+        victim = await self._kill()
+        self._gate.release()
+        victim.start()
+
     async def _kill(self) -> Worker:
-        held = await self._watch.assignments()
+        await self._until(self._all_work, "every worker to hold partitions")
+        held = dict(await self._watch.members())
         latest = await self._tick()
         work = {worker: self._lag(latest, held.get(worker.name, frozenset())) for worker in self._workers}
         victim = max(work, key=lambda worker: work[worker])
         share = self._share()
         victim.kill()
         await self._tick()  # after the kill, before the restart
-        self.observed.killed_at = round(share, 3)
-        self.observed.open_positions = work[victim]
+        self.observed.kills.append(Kill(round(share, 3), victim.name, work[victim]))
         say(f"killed {victim.name} at {share:.0%} of the output; its partitions had {work[victim]} open positions")
         if not work[victim]:
             raise RunError("no worker held a partition with open positions when one was to be killed: use more --posts")
@@ -90,14 +120,20 @@ class Drive:
         await self._tick()
 
     async def _all_work(self) -> bool:
-        held = await self._watch.assignments()
-        return all(held.get(worker.name) for worker in self._workers)
+        held = await self._watch.members()
+        names = sorted(name for name, partitions in held if partitions)
+        return len(held) == len(names) and names == sorted(worker.name for worker in self._workers)
 
-    async def _until(self, reached: Callable[[], object], what: str) -> None:
+    async def _drained(self) -> bool:
+        return self._lag(self._latest) == 0
+
+    async def _reached(self, share: float) -> bool:
+        return self._share() >= share
+
+    async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
         while True:
             await self._tick()
-            found = reached()
-            if await found if asyncio.iscoroutine(found) else found:
+            if await reached():
                 return
             self._check(what)
             await asyncio.sleep(TICK_SECONDS)

@@ -1,19 +1,20 @@
-"""One run: two workers on a preloaded topic, outputs held back for a while, one worker killed -9 and restarted."""
+"""One run: two workers on a preloaded topic, crashes in the middle, and then the judgement."""
 
 import contextlib
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from load_tests import evidence
 from load_tests.corpus import traffic
-from load_tests.drive import Drive, Observed, RunError, say
+from load_tests.drive import Crash, Drive, Observed, RunError, say
 from load_tests.history import Report, Snapshot, check
 from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
+from tests.harness.gate import Gate
 from tests.harness.topics import create_topic, produce
 
 BIG_RECORDS = {"max.message.bytes": str(16 * 1024 * 1024)}
@@ -22,12 +23,11 @@ WORKERS = ("load-worker-1", "load-worker-2")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. For `outage` seconds before the kill the broker takes commits but no outputs; 0 leaves that out."""
+    """What to run. The first crash shows what is lost with outputs on their way, the second what is repeated."""
 
     posts: int
     seed: int = 0
-    outage: float = 3.0
-    kill_at: float = 0.4
+    crashes: tuple[Crash, ...] = (Crash(0.35, outage=3.0), Crash(0.55))
     limit_seconds: float = 300.0
     command: str = DEFAULT_COMMAND
     names: Names = field(default_factory=Names)
@@ -48,8 +48,7 @@ class Result:
         """The run in one JSON-able object."""
         counts = {name: getattr(self.report, name) for name in Report.__slots__ if name != "examples"}
         return counts | {
-            "killed_at": self.observed.killed_at,
-            "open_positions_at_kill": self.observed.open_positions,
+            "kills": [asdict(kill) for kill in self.observed.kills],
             "snapshots": len(self.observed.snapshots),
             "exit_statuses": self.observed.exit_statuses,
             "failures": self.failures,
@@ -66,12 +65,13 @@ async def run(plan: Plan) -> Result:
         produced = await produce(kafka.bootstrap, names.input, traffic(plan.posts, plan.seed))
         say(f"produced {produced} records")
         workers = [
-            stack.enter_context(Worker(name, kafka.bootstrap, names, folder, command=plan.command)) for name in WORKERS
+            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command))
+            for name in WORKERS
         ]
-        async with Watch(kafka.bootstrap, names) as watch:
-            drive = Drive(watch, workers, await watch.input_ends(), time.monotonic() + plan.limit_seconds)
+        async with Watch(kafka.bootstrap, names) as watch, Gate(kafka) as gate:
+            drive = Drive(watch, gate, workers, await watch.input_ends(), time.monotonic() + plan.limit_seconds)
             try:
-                await drive.run(plan.kill_at, plan.outage)
+                await drive.run(plan.crashes)
             except RunError as error:
                 drive.observed.faults.append(str(error).splitlines()[0])
                 say(str(error))

@@ -1,16 +1,14 @@
 """What the broker says while a run goes on: how far the logs reach, what is committed, who holds which partition."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
 from load_tests.history import Snapshot
 
@@ -28,7 +26,7 @@ class Names:
 
     def output_config(self) -> dict[str, str]:
         """The broker stamps outputs with its own clock, so that a rate is not what the worker claims."""
-        return {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
+        return {"message.timestamp.type": "LogAppendTime"}
 
 
 class Watch:
@@ -72,28 +70,20 @@ class Watch:
             return {}
         return {p.partition: o.offset for p, o in found.items() if p.topic == self._names.input and o.offset >= 0}
 
-    async def assignments(self) -> dict[str, frozenset[int]]:
-        """The partitions each member of the group holds, by its client id; empty while the group rebalances."""
+    async def members(self) -> list[tuple[str, frozenset[int]]]:
+        """Client id and partitions of each member of the group; empty while the group rebalances.
+
+        A killed worker is a member until its session times out.
+        """
         [described] = await self._admin.describe_consumer_groups([self._names.group])
         groups = [group for group in described.groups if group[2] == "Stable"]
-        found: dict[str, frozenset[int]] = {}
+        found = []
         for _code, _group, _state, _type, _protocol, members, *_rest in groups:
             for _member, client, _host, _metadata, assignment in members:
                 topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment if assignment else []
                 own = (partitions for topic, partitions in topics if topic == self._names.input)
-                found[client] = frozenset(partition for partitions in own for partition in partitions)
+                found.append((client, frozenset(partition for partitions in own for partition in partitions)))
         return found
-
-    async def forbid_outputs(self, forbidden: bool) -> None:
-        """Make the broker turn down every output for want of in-sync replicas, or take them again; commits go on."""
-        replicas = "2" if forbidden else "1"
-        config: Mapping[str, str] = self._names.output_config() | {"min.insync.replicas": replicas}
-        topics = (self._names.output, self._names.dead_letter)
-        resources = [ConfigResource(ConfigResourceType.TOPIC, topic, configs=dict(config)) for topic in topics]
-        for response in await self._admin.alter_configs(resources):
-            for code, message, *_resource in response.resources:
-                if code:
-                    raise for_code(code)(message)
 
     async def _ends(self, topic: str, partitions: int) -> dict[int, int]:
         found = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,10 +15,17 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyEx
 from tests.broker.conftest import Names
 from tests.harness import Kafka
 from tests.harness.distribution import HarnessError, jars, java
+from tests.harness.gate import Gate
 from tests.harness.topics import committed_offsets, create_topic, end_offsets, produce, read_all
 
 pytestmark = pytest.mark.broker
 
+ROOT = Path(__file__).parents[2]
+SENDER = """
+import asyncio, sys
+from tests.harness.topics import produce
+asyncio.run(produce(sys.argv[1], sys.argv[2], [(None, b"lost on its way")]))
+"""
 RECORDS = [(f"key-{n}".encode(), f"value-{n}".encode()) for n in range(200)]
 
 
@@ -109,6 +117,37 @@ async def test_a_paused_broker_answers_again_once_resumed(fresh_kafka: Kafka) ->
     assert await writing == len(RECORDS)
 
 
+async def test_the_gate_holds_back_what_producers_send_and_nothing_else(kafka: Kafka, topics: Names) -> None:
+    await create_topic(kafka.bootstrap, topics("input"))
+    async with Gate(kafka) as gate:
+        await produce(kafka.gated_bootstrap, topics("input"), RECORDS)
+        gate.hold()
+        writing = asyncio.create_task(produce(kafka.gated_bootstrap, topics("input"), RECORDS))
+        await _until(lambda: gate.held > 0)
+        await _commit(kafka.gated_bootstrap, topics("group"), topics("input"), 0, 3)
+        assert len(await read_all(kafka.bootstrap, topics("input"))) == len(RECORDS)
+        assert await committed_offsets(kafka.bootstrap, topics("group"), topics("input")) == {0: 3}
+        gate.release()
+        assert await writing == len(RECORDS)
+    assert len(await read_all(kafka.bootstrap, topics("input"))) == 2 * len(RECORDS)
+
+
+async def test_the_gate_drops_what_a_client_sent_before_it_died(kafka: Kafka, topics: Names) -> None:
+    await create_topic(kafka.bootstrap, topics("input"))
+    async with Gate(kafka) as gate:
+        gate.hold()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SENDER, kafka.gated_bootstrap, topics("input"), cwd=ROOT
+        )
+        await _until(lambda: gate.held > 0)
+        process.kill()
+        await process.wait()
+        await _until(lambda: gate.held == 0)
+        gate.release()
+        await produce(kafka.gated_bootstrap, topics("input"), [(None, b"later")])
+    assert [record.value for record in await read_all(kafka.bootstrap, topics("input"))] == [b"later"]
+
+
 def test_the_broker_dies_with_a_process_that_is_killed(tmp_path: Path) -> None:
     script = "import sys\nfrom tests.harness import Kafka\nwith Kafka() as kafka:\n print(kafka.pid, flush=True)\n sys.stdin.read()"
     with (tmp_path / "errors").open("wb") as errors:
@@ -117,7 +156,7 @@ def test_the_broker_dies_with_a_process_that_is_killed(tmp_path: Path) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
         )
     assert parent.stdin is not None
     assert parent.stdout is not None
@@ -161,6 +200,12 @@ def test_a_failing_resolve_leaves_no_half_cache(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(HarnessError, match="no route to the repository"):
         jars(cache=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+async def _until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not reached():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 async def _commit(bootstrap: str, group: str, topic: str, partition: int, offset: int) -> None:

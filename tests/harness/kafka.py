@@ -42,7 +42,7 @@ class Kafka:
 
     def __init__(self, properties: Mapping[str, str] | None = None) -> None:
         self._extra = dict(properties or {})
-        self._port, self._controller_port, self._sasl_port = free_ports(3)
+        self._port, self._controller_port, self._sasl_port, self._gated_port, self._gate_port = free_ports(5)
         self._folder: Path | None = None
         self._process: Guarded | None = None
 
@@ -53,6 +53,16 @@ class Kafka:
     @property
     def sasl_bootstrap(self) -> str:
         return f"127.0.0.1:{self._sasl_port}"
+
+    @property
+    def gated_bootstrap(self) -> str:
+        """The address of the `Gate` before this broker; nobody answers there until one is opened."""
+        return f"127.0.0.1:{self._gate_port}"
+
+    @property
+    def behind_gate(self) -> tuple[str, int]:
+        """Where a `Gate` passes its traffic on to: a listener that tells clients to come through the gate."""
+        return "127.0.0.1", self._gated_port
 
     @property
     def folder(self) -> Path:
@@ -150,10 +160,12 @@ class Kafka:
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap},"
-            f"CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap}",
+            f"GATED://127.0.0.1:{self._gated_port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap},"
+            f"GATED://{self.gated_bootstrap}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,"
+            "GATED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": f'{login} required user_{self.username}="{self.password}";',
             "log.dirs": str(self.folder / "data"),
