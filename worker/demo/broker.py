@@ -13,6 +13,7 @@ from worker.kafka.cluster import inspect
 from worker.settings import Settings
 
 PARTITIONS = 4
+MOST_REPLICAS = 3
 ANSWER_SECONDS = 10.0
 
 
@@ -56,7 +57,8 @@ async def _create(settings: Settings, topics: list[str]) -> None:
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         await admin.start()
-        response = await admin.create_topics([NewTopic(topic, PARTITIONS, -1) for topic in topics])
+        replicas = min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        response = await admin.create_topics([NewTopic(topic, PARTITIONS, replicas) for topic in topics])
     finally:
         await admin.close()
     for topic, code, *_ in response.topic_errors:
