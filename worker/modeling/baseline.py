@@ -28,6 +28,8 @@ def evaluate_baseline(
     Raises Fatal where the training files do not hold both values of a label.
     """
     examples = [example for path in train for example in read_examples(path, labels)]
+    if not examples:
+        raise Fatal("evaluate --baseline: give the floor's training files with --train; those given hold no posts")
     if most_posts is not None:
         examples = sample(examples, most_posts)
     features = make_union(

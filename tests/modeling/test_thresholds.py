@@ -1,0 +1,79 @@
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from worker.core.policy import Threshold
+from worker.modeling.examples import Example
+from worker.modeling.metrics import expected_calibration_error, markdown, measure
+from worker.modeling.scoring import ScoredSet
+from worker.modeling.thresholds import choose_policy, policy_version
+
+LABELS = ("hate", "offensive")
+
+
+def scored(name: str, rows: Sequence[tuple[float | None, float]]) -> ScoredSet:
+    """Posts with a truth for `hate` and a score; `offensive` is always unknown."""
+    examples = tuple(Example(str(i), "", (truth, None), name) for i, (truth, _) in enumerate(rows))
+    return ScoredSet(name, examples, tuple((score, 0.5) for _, score in rows))
+
+
+def separated(boundary: float, count: int = 200) -> ScoredSet:
+    """Posts that are hateful exactly where their score is over the boundary."""
+    draw = random.Random(0)
+    scores = [draw.random() for _ in range(count)]
+    return scored("set.jsonl", [(float(score > boundary), score) for score in scores])
+
+
+def test_review_threshold_separates_what_can_be_separated() -> None:
+    policy = choose_policy([separated(0.3)], LABELS, ())
+    assert policy.thresholds["hate"].review == pytest.approx(0.3, abs=0.02)
+
+
+def test_label_no_set_knows_is_reviewed_from_one_half_and_never_blocks() -> None:
+    policy = choose_policy([separated(0.3)], LABELS, LABELS)
+    assert policy.thresholds["offensive"].review == 0.5
+    assert policy.thresholds["offensive"].block is None
+
+
+def test_block_threshold_is_where_nine_in_ten_are_right() -> None:
+    draw = random.Random(1)
+    scores = [draw.random() for _ in range(4000)]
+    policy = choose_policy([scored("a", [(float(draw.random() < s), s) for s in scores])], LABELS, ("hate",))
+    block = policy.thresholds["hate"].block
+    assert block is not None
+    assert block == pytest.approx(0.8, abs=0.05)  # calibrated scores: those from 0.8 up are right 0.9 of the time
+
+
+def test_precision_that_is_never_reached_blocks_nothing() -> None:
+    draw = random.Random(2)
+    rows = [(float(draw.random() < 0.5), draw.random()) for _ in range(2000)]
+    assert choose_policy([scored("a", rows)], LABELS, ("hate",)).thresholds["hate"].block is None
+
+
+def test_few_posts_prove_no_precision() -> None:
+    rows = [(1.0, 0.9)] * 20 + [(0.0, 0.1)] * 20
+    assert choose_policy([scored("a", rows)], LABELS, ("hate",)).thresholds["hate"].block is None
+
+
+def test_policy_version_follows_the_thresholds() -> None:
+    one, same, other = (choose_policy([separated(b)], LABELS, ()) for b in (0.3, 0.3, 0.6))
+    assert one.version == same.version == policy_version(dict(reversed(one.thresholds.items())))
+    assert one.version != other.version
+
+
+def test_calibration_error_of_known_cases() -> None:
+    assert expected_calibration_error(np.array([1, 0]), np.array([1.0, 0.0])) == 0
+    assert expected_calibration_error(np.array([0, 0]), np.array([1.0, 1.0])) == 1
+    assert expected_calibration_error(np.array([1, 0]), np.array([0.5, 0.5])) == 0
+
+
+def test_metrics_of_a_known_set() -> None:
+    rows = [(1.0, 0.9), (1.0, 0.6), (0.0, 0.7), (0.0, 0.1), (None, 0.99)]
+    (row,) = measure(scored("set.jsonl", rows), LABELS, [Threshold(0.5, 0.8), Threshold(0.5)])
+    assert (row.posts, row.positive, row.auroc) == (4, 0.5, 0.75)
+    assert row.f1 == pytest.approx(0.8)
+    assert row.balanced_accuracy == 0.75
+    assert (row.blocked, row.block_precision) == (0.25, 1.0)
+    assert "| set.jsonl | hate | 4 | 50.0% | 0.750 |" in markdown([row])
