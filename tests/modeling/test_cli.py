@@ -30,6 +30,8 @@ def test_bundle_and_floor_are_measured_and_carded(
     ours, floor = tmp_path / "ours.json", tmp_path / "floor.json"
     assert main(f"evaluate --bundle {bundle} --data {posts} --json {ours}".split()) == 0
     assert "| posts.jsonl | hate |" in capsys.readouterr().out
+    assert main(f"evaluate --bundle {bundle} --data {posts} --reference {bundle}".split()) == 0
+    assert "0.0000 on average and 0.000 at most, 0.00% of actions differ" in capsys.readouterr().out
     assert main(f"evaluate --baseline --train {posts} --train-posts 80 --data {posts} --json {floor}".split()) == 0
     assert "even sample of 80" in capsys.readouterr().out
     rows = json.loads(floor.read_text())["rows"]

@@ -107,9 +107,13 @@ moderation-model train --encoder encoder --out classifier --epochs {recipe["epoc
     --train {names} --dev *.dev.jsonl
 moderation-model export --classifier classifier --out bundle --name {manifest.name} --version {manifest.version} \\
     --calibration {names} --dev *.dev.jsonl{_block(manifest)}
-moderation-model evaluate --bundle bundle --data *.dev.jsonl --json bundle.json
+moderation-model export --classifier classifier --out fp32 --name {manifest.name} --version {manifest.version} \\
+    --quantization fp32 --dev *.dev.jsonl{_block(manifest)}
+moderation-model evaluate --bundle bundle --reference fp32 --data *.dev.jsonl --json bundle.json
+moderation-model evaluate --bundle fp32 --data *.dev.jsonl --json fp32.json
 moderation-model evaluate --baseline --train {names} --data *.dev.jsonl --json floor.json
-moderation-model card --bundle bundle --classifier classifier --metrics "Development posts=bundle.json" "Floor=floor.json"
+moderation-model card --bundle bundle --classifier classifier \\
+    --metrics "Development posts=bundle.json" "The same before quantization=fp32.json" "Floor=floor.json"
 ```
 
 Development posts are those of the same sources; they also chose the thresholds, so figures at a threshold are

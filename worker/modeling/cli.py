@@ -115,6 +115,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--bundle", type=Path, help="bundle directory, measured at its own thresholds")
     what.add_argument("--baseline", action="store_true", help="the TF-IDF floor, trained on --train, at 0.5")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts")
+    parser.add_argument("--reference", type=Path, help="another bundle, to compare scores and actions with")
     parser.add_argument("--train", type=Path, nargs="+", default=[], help="training files of the floor")
     parser.add_argument("--train-posts", type=int, help="train the floor on an even sample of so many posts")
     parser.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels of the floor")
@@ -125,11 +126,15 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 
         if chosen.bundle:
             from worker.model.classifier import Classifier
-            from worker.modeling.evaluate import describe, evaluate
+            from worker.modeling.evaluate import compare, describe, evaluate, score_files
 
             classifier = Classifier.load(chosen.bundle)
-            rows = evaluate(classifier, chosen.data)
+            scored = score_files(classifier, chosen.data)
+            rows = evaluate(classifier, scored)
             note = describe(classifier)
+            if chosen.reference:
+                reference = Classifier.load(chosen.reference)
+                note += " " + compare(classifier, scored, reference, score_files(reference, chosen.data))
         else:
             from worker.modeling.baseline import describe_baseline, evaluate_baseline
 
