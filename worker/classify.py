@@ -8,11 +8,14 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from asyncio import Future
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from io import FileIO
+from pathlib import Path
 from typing import IO, Any
 
 import orjson
@@ -30,6 +33,8 @@ from worker.settings import load
 READ_BYTES = 1 << 20
 INCOMPLETE = 3
 """Exit status where some lines could not be scored: they are among the dead letters."""
+INTERRUPTED = 130
+"""Exit status where Ctrl-C left lines unread; those that were read have their verdicts."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -47,18 +52,18 @@ async def _classify(arguments: argparse.Namespace) -> int:
         counts[decision.action.value] += 1
 
     engine = build_engine(settings, limits=dict.fromkeys(Channel, sys.maxsize), decided=decided)
-    with ExitStack() as files:
-        source_file = _open(files, arguments.file, "rb", sys.stdin.buffer)
+    with _reported(), ExitStack() as files:
+        source_file = _input(files, arguments.file)
+        size = os.fstat(source_file.fileno()).st_size
         sink = FileSink(
-            _open(files, arguments.output, "wb", sys.stdout.buffer),
-            _open(files, arguments.dead_letters, "wb", None),
+            _output(files, arguments.output, source_file), _output(files, arguments.dead_letters, source_file)
         )
-        size = os.fstat(source_file.fileno()).st_size if arguments.file != "-" else None
         bar = files.enter_context(
             tqdm(total=size or None, unit="B", unit_scale=True, disable=True if arguments.no_progress else None)
         )
+        source = FileSource(source_file, arguments.file)
         pipeline = Pipeline(
-            source=FileSource(source_file, arguments.file),
+            source=source,
             sink=sink,
             prepare=engine.prepare,
             score=engine.score,
@@ -71,21 +76,50 @@ async def _classify(arguments: argparse.Namespace) -> int:
         start = time.monotonic()
         try:
             await pipeline.run()
-        except* Fatal as group:
-            raise Fatal("; ".join(map(str, group.exceptions))) from None
+        except* (Fatal, OSError) as group:
+            error = group.exceptions[0]
+            raise (error.__cause__ if isinstance(error.__cause__, OSError) else error) from None
         seconds = time.monotonic() - start
     verdicts = ", ".join(f"{counts[action]} {action}" for action in ("allow", "review", "block"))
     rate = counts.total() / seconds if seconds else 0.0
     summary = f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s"
     tqdm.write(summary, file=sys.stderr)
+    if not source.exhausted:
+        return INTERRUPTED
     return INCOMPLETE if sink.dead_letters else 0
 
 
-def _open(files: ExitStack, name: Any, mode: str, default: IO[bytes] | None) -> IO[bytes]:
-    if name is None or str(name) == "-":
-        return default or open(os.devnull, "wb")  # noqa: PTH123
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Say in one line that a file failed; a reader that left is for the command line to answer."""
     try:
-        return files.enter_context(open(name, mode))  # noqa: PTH123
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Fatal(f"a file cannot be read or written: {error}") from error
+
+
+def _input(files: ExitStack, name: str) -> FileIO:
+    """Open without a buffer: a thread that waits in one would keep the process from ending."""
+    if name == "-":
+        return files.enter_context(FileIO(sys.stdin.fileno(), "rb", closefd=False))
+    try:
+        return files.enter_context(FileIO(name, "rb"))
+    except OSError as error:
+        raise Fatal(f"{name}: cannot be opened: {error.strerror}") from error
+
+
+def _output(files: ExitStack, name: str | None, source: FileIO) -> IO[bytes]:
+    if name is None:
+        return files.enter_context(Path(os.devnull).open("wb"))
+    if name == "-":  # a buffer of our own: what could not be written must not be tried again when Python ends
+        return files.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
+    path = Path(name)
+    if path.is_file() and os.path.samestat(path.stat(), os.fstat(source.fileno())):
+        raise Fatal(f"{name}: is the input, and would be overwritten: name another file")
+    try:
+        return files.enter_context(path.open("wb"))
     except OSError as error:
         raise Fatal(f"{name}: cannot be opened: {error.strerror}") from error
 
@@ -93,7 +127,7 @@ def _open(files: ExitStack, name: Any, mode: str, default: IO[bytes] | None) -> 
 class FileSource(Source):
     """Lines of a stream as records of one partition; blank lines are no records."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: FileIO, name: str) -> None:
         self._stream = stream
         self._partition = Partition(name, 0)
         self._lines: deque[Record] = deque()
@@ -101,17 +135,47 @@ class FileSource(Source):
         self._number = 0
         self._ended = False
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether every line was handed out."""
+        return self._ended and not self._lines
+
     async def join(self, rebalance: Rebalance) -> None:
         """See Source."""
         rebalance.assigned([self._partition])
 
     async def poll(self, max_records: int) -> Sequence[Record] | None:
-        """See Source. Waits for the stream in a thread."""
+        """See Source."""
         while not (self._lines or self._ended or max_records == 0):
-            self._split(await asyncio.to_thread(self._stream.read1, READ_BYTES))  # type: ignore[attr-defined]
-        if self._ended and not self._lines:
+            self._split(await self._read())
+        if self.exhausted:
             return None
         return [self._lines.popleft() for _ in range(min(max_records, len(self._lines)))]
+
+    async def _read(self) -> bytes:
+        """Wait for the stream in a daemon thread: unlike a pool's, it does not keep Ctrl-C waiting for a line."""
+        loop = asyncio.get_running_loop()
+        result: Future[bytes] = loop.create_future()
+
+        def settle(read: bytes | OSError) -> None:
+            if result.done():  # cancelled
+                return
+            if isinstance(read, OSError):
+                result.set_exception(read)
+            else:
+                result.set_result(read)
+
+        def wait() -> None:
+            read: bytes | OSError
+            try:
+                read = self._stream.read(READ_BYTES)
+            except OSError as error:
+                read = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, read)
+
+        threading.Thread(target=wait, name="input", daemon=True).start()
+        return await result
 
     def _split(self, read: bytes) -> None:
         self._ended = not read
@@ -143,6 +207,7 @@ class FileSink(Sink):
         del partition
         if outgoing.channel is Channel.OUTPUT:
             self._verdicts.write((outgoing.value or b"null") + b"\n")
+            self._verdicts.flush()  # acknowledged means written; a reader of the pipe need not wait either
         else:
             self.dead_letters += 1
             headers = {name: value.decode("utf-8", "replace") for name, value in outgoing.headers}
@@ -155,7 +220,7 @@ class FileSink(Sink):
 
     async def reset(self, error: BaseException) -> None:
         """A file that cannot be written stays so."""
-        raise Fatal(f"cannot write: {error}") from error
+        raise error
 
 
 class _Progress(Metrics):
