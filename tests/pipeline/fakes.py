@@ -60,15 +60,16 @@ def score(windows: Sequence[Window]) -> list[Scores]:
 
 
 def encode(record: Record, outcome: Outcome) -> tuple[Outgoing, ...]:
-    """A verdict that names the record's offset and what became of it; for a rejected post a dead letter too."""
+    """A verdict that says what became of a post; for a rejected one a dead letter too. Headers name the record."""
+    headers = (("offset", b"%d" % record.offset),)
     match outcome:
         case Tombstone():
-            return (Outgoing(Channel.OUTPUT, record.key, None),)
+            return (Outgoing(Channel.OUTPUT, record.key, None, headers),)
         case Scored():
-            return (Outgoing(Channel.OUTPUT, record.key, b"%d scored" % record.offset),)
+            return (Outgoing(Channel.OUTPUT, record.key, b"%d scored" % record.offset, headers),)
         case Rejected():
             text = f"{record.offset} {outcome.reason.value}".encode()
-            return (Outgoing(Channel.DEAD_LETTER, record.key, text), Outgoing(Channel.OUTPUT, record.key, text))
+            return tuple(Outgoing(c, record.key, text, headers) for c in (Channel.DEAD_LETTER, Channel.OUTPUT))
 
 
 class FakeSource(Source):
