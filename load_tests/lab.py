@@ -81,9 +81,10 @@ async def run(plan: Plan) -> Result:
         return Result(await _judge(kafka.bootstrap, names, drive.observed.snapshots), drive.observed)
 
 
-async def create_topics(bootstrap: str, names: Names) -> None:
+async def create_topics(bootstrap: str, names: Names, *, with_input: bool = True) -> None:
     """Create a run's topics; only the input takes records larger than Kafka's default limit."""
-    await create_topic(bootstrap, names.input, names.partitions, BIG_RECORDS)
+    if with_input:
+        await create_topic(bootstrap, names.input, names.partitions, BIG_RECORDS)
     await create_topic(bootstrap, names.output, names.partitions, names.output_config())
     await create_topic(bootstrap, names.dead_letter, names.dead_letter_partitions, names.output_config())
 
