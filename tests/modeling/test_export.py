@@ -1,18 +1,21 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from tests.modeling.tiny import LABELS
 from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.model.manifest import MANIFEST, Layout, Quantization
 from worker.modeling import export as module
-from worker.modeling.arithmetic import Float32
+from worker.modeling.arithmetic import Activation, Float32, Floats, StaticInt8, quantize
 from worker.modeling.export import Export, export
-from worker.modeling.graph import GraphBuilder
+from worker.modeling.graph import MICROSOFT, GraphBuilder
 
 
 def job(classifier: Path, posts: Path, out: Path) -> Export:
@@ -106,3 +109,26 @@ def test_single_label_classifier_is_served_with_softmax(classifier: Path, posts:
     loaded = Classifier.load(tmp_path / "bundle")
     scores = loaded.score([window for windows in loaded.windows(["good", "bad bad"]) for window in windows])
     assert all(sum(row) == pytest.approx(1, abs=1e-6) for row in scores)
+
+
+class Dynamic(StaticInt8):
+    """What most quantized exports do: one activation scale for all rows of a batch, computed as it runs."""
+
+    def activation(self, graph: GraphBuilder, value: str, site: str) -> Activation:  # noqa: ARG002
+        return Activation(value)
+
+    def linear(self, graph: GraphBuilder, x: Activation, weight: Floats, bias: Floats, name: str) -> str:
+        quantized, scales = quantize(weight, axis=0, largest=127)
+        inputs: dict[str, NDArray[Any]] = {"weight": quantized, "scales": scales.reshape(-1)}
+        inputs |= {"zeros": np.zeros(scales.size, np.int8), "bias": bias}
+        constants = [graph.constant(f"{name}.{key}", value) for key, value in inputs.items()]
+        return graph.op("DynamicQuantizeMatMul", x.value, *constants, domain=MICROSOFT)
+
+
+def test_graph_whose_scores_depend_on_the_batch_is_refused(
+    classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "StaticInt8", Dynamic)
+    with pytest.raises(Fatal, match="in a batch of"):
+        export(job(classifier, posts, tmp_path))
+    assert not (tmp_path / MANIFEST).exists()
