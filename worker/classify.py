@@ -77,8 +77,7 @@ async def _classify(arguments: argparse.Namespace) -> int:
         try:
             await pipeline.run()
         except* (Fatal, OSError) as group:
-            error = group.exceptions[0]
-            raise (error.__cause__ if isinstance(error.__cause__, OSError) else error) from None
+            raise group.exceptions[0] from None
         seconds = time.monotonic() - start
     verdicts = ", ".join(f"{counts[action]} {action}" for action in ("allow", "review", "block"))
     rate = counts.total() / seconds if seconds else 0.0
