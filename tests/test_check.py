@@ -75,7 +75,7 @@ def test_silent_broker_is_wrong_within_bounded_time(settings: pytest.MonkeyPatch
         found = report()
 
     assert found["brokers"][0] is Mark.WRONG
-    assert "MODERATION_BOOTSTRAP_SERVERS" in found["brokers"][1]
+    assert found["brokers"][1].startswith("no broker answers at ")  # by our time-out of a request, not of the question
 
 
 def test_wrong_settings_are_named_and_the_rest_says_it_was_skipped(settings: pytest.MonkeyPatch) -> None:
