@@ -60,7 +60,8 @@ class Lane:
         while True:
             await self._decided.wait()
             self._decided.clear()
-            for entry in self.ledger.release(self._clock()):
+            # One at a time: where sends are what everything waits for, one release would never end, and count from then.
+            while not self._broken and (entry := next(self.ledger.release(self._clock()), None)) is not None:
                 for outgoing in entry.outputs or ():
                     try:
                         future = await self._sink.send(self.partition, outgoing)

@@ -5,36 +5,22 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
 from worker.core.budget import Budget
 from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source
-from worker.core.retry import Backoff
 from worker.core.types import Partition, Record, Scorable
+from worker.pipeline.commits import Commits
 from worker.pipeline.lane import Lane
+from worker.pipeline.limits import Limits
 from worker.pipeline.scoring import Scoring
 
 POLL_RECORDS = 500
 CHUNK_RECORDS = 64
 CHUNK_BYTES = 256 * 1024
 """Records are prepared in chunks, so that the first are scored while the next are still tokenised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one pipeline; times in seconds."""
-
-    max_posts: int = 2000
-    max_bytes: int = 64 * 1024 * 1024
-    batch_tokens: int = 512
-    scoring_threads: int = 1
-    commit_interval: float = 1.0
-    drain_timeout: float = 25.0
-    pause_after: float = 1.0
-    backoff: Backoff = field(default_factory=Backoff)
 
 
 class Pipeline:
@@ -72,7 +58,7 @@ class Pipeline:
         )
         self._lanes: dict[Partition, Lane] = {}
         self._publishers: dict[Partition, asyncio.Task[None]] = {}
-        self._commit_lock = asyncio.Lock()
+        self._commits = Commits(source, observer, limits, clock, done=self._recovered)
         self._changed = asyncio.Event()
         self._stopping = False
         self._failure: BaseException | None = None
@@ -98,7 +84,7 @@ class Pipeline:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 tasks = [group.create_task(self._scoring.work()) for _ in range(self._limits.scoring_threads)]
-                tasks.append(group.create_task(self._commit_regularly()))
+                tasks.append(group.create_task(self._commits.regularly(self._lanes)))
                 await self._source.join(self)
                 await self._take_in()
                 await self.revoked(list(self._lanes))
@@ -133,8 +119,8 @@ class Pipeline:
                 for lane in lanes:
                     await lane.idle.wait()
         try:
-            with suppress(Transient):  # counted by _commit; the next owner reads these positions again
-                await self._commit(lanes)
+            with suppress(Transient):  # counted already; the next owner reads these positions again
+                await self._commits.commit(lanes)
         finally:
             self._close(partitions)
             self._recovered(partitions)
@@ -220,50 +206,6 @@ class Pipeline:
             self._observer.rejected(outcome)
         lane.decide(entry, self._encode(entry.record, outcome))
 
-    # Commits
-
-    async def _commit_regularly(self) -> None:
-        failing_since: float | None = None
-        while True:
-            await asyncio.sleep(self._limits.commit_interval)
-            self._observer.in_flight(self._budget.posts, self._budget.bytes)
-            try:
-                await self._commit(self._lanes.values())
-                failing_since = None
-            except Transient as error:
-                failing_since = failing_since or self._clock()
-                if self._clock() - failing_since > self._limits.backoff.deadline:
-                    raise Fatal(
-                        f"offsets could not be committed for {self._limits.backoff.deadline:.0f} s: {error}"
-                    ) from error
-            self._check_deadline()
-
-    async def _commit(self, lanes: Iterable[Lane]) -> None:
-        async with self._commit_lock:
-            open_lanes = [lane for lane in lanes if not lane.closed]
-            offsets = {lane.partition: lane.ledger.committable() for lane in open_lanes}
-            due = {partition: offset for partition, offset in offsets.items() if offset is not None}
-            if not due:
-                return
-            try:
-                await self._source.commit(due)
-            except Transient:
-                self._observer.committed(False)
-                raise
-            self._observer.committed(True)
-            for lane in open_lanes:
-                if lane.partition in due:
-                    lane.ledger.committed(due[lane.partition])
-            self._recovered(due)
-
-    def _check_deadline(self) -> None:
-        """An output that nobody acknowledges is waited for, but not for ever."""
-        waiting = [since for lane in self._lanes.values() if (since := lane.ledger.released_since()) is not None]
-        if waiting and self._clock() - min(waiting) > self._limits.backoff.deadline:
-            self._fail(
-                Fatal(f"no acknowledgement for {self._limits.backoff.deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")
-            )
-
     # Recovery
 
     def _fail(self, error: BaseException) -> None:
@@ -298,7 +240,7 @@ class Pipeline:
         if delay is None:
             raise Fatal(f"publishing kept failing for {now - self._failed_at:.0f} s: {error}") from error
         with suppress(Transient):  # what was acknowledged but not committed is published again, same event_id
-            await self._commit(list(self._lanes.values()))
+            await self._commits.commit(list(self._lanes.values()))
         self._close(list(self._lanes))
         self._observer.rewound()
         await asyncio.sleep(delay)

@@ -1,0 +1,19 @@
+"""Bounds of one pipeline."""
+
+from dataclasses import dataclass, field
+
+from worker.core.retry import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds. `backoff` bounds the wait for acknowledgements and commits too: its deadline is theirs."""
+
+    max_posts: int = 2000
+    max_bytes: int = 64 * 1024 * 1024
+    batch_tokens: int = 512
+    scoring_threads: int = 1
+    commit_interval: float = 1.0
+    drain_timeout: float = 25.0
+    pause_after: float = 1.0
+    backoff: Backoff = field(default_factory=Backoff)
