@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -200,6 +201,27 @@ def test_a_failing_resolve_leaves_no_half_cache(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(HarnessError, match="no route to the repository"):
         jars(cache=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_two_that_resolve_at_once_both_get_whole_jars(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    maven = tmp_path / "mvn"
+    # Each waits until both are at it; the folder to fill is the last argument's value.
+    maven.write_text(
+        f"""#!/bin/sh
+for last; do :; done
+lib=${{last#-DoutputDirectory=}}
+mkdir -p "$lib" && echo jar > "$lib/a.jar" && touch {tmp_path}/started.$$
+while [ "$(ls {tmp_path}/started.* | wc -l)" -lt 2 ]; do sleep 0.05; done
+""",
+        encoding="utf-8",
+    )
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _n: jars(cache=tmp_path / "cache"), range(2))
+    assert first == second
+    assert (first / "a.jar").read_text(encoding="utf-8") == "jar\n"
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [first.parent.name]
 
 
 async def _until(reached: Callable[[], bool]) -> None:

@@ -1,19 +1,22 @@
 """What tests ask of a broker: create topics, write records, read everything back, look at a group's commits."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from tests.harness.kafka import LARGEST_RECORD_BYTES
 
 Keyed: TypeAlias = tuple[bytes | None, bytes | None]
 """Key and value; a value of None is a tombstone."""
 
+AT_ONCE = 10_000
+"""Records on their way at a time: bounds memory."""
 READ_SECONDS = 60.0
 CREATE_SECONDS = 15.0
 COORDINATOR_SECONDS = 15.0
@@ -42,14 +45,12 @@ async def produce(bootstrap: str, topic: str, records: Iterable[Keyed], partitio
     )
     await producer.start()
     try:
-        sent = []
-        for key, value in records:
-            if key is None and value is None:
-                sent.append(await _send_nothing(producer, topic, partition or 0))
-            else:
-                sent.append(await producer.send(topic, key=key, value=value, partition=partition))
-        await asyncio.gather(*sent)
-        return len(sent)
+        count = 0
+        remaining = iter(records)
+        while chunk := list(itertools.islice(remaining, AT_ONCE)):
+            await asyncio.gather(*[await _send(producer, topic, record, partition) for record in chunk])
+            count += len(chunk)
+        return count
     finally:
         await producer.stop()
 
@@ -136,12 +137,19 @@ async def _commits(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartitio
             return found
 
 
-async def _send_nothing(producer: AIOKafkaProducer, topic: str, partition: int) -> "asyncio.Future[object]":
+async def _send(
+    producer: AIOKafkaProducer, topic: str, record: Keyed, partition: int | None
+) -> "asyncio.Future[RecordMetadata]":
+    key, value = record
+    sent: asyncio.Future[RecordMetadata]
+    if key is not None or value is not None:
+        sent = await producer.send(topic, key=key, value=value, partition=partition)
+        return sent
     # Kafka allows a record of neither key nor value, and other clients write it; aiokafka's `send` refuses.
     batch = producer.create_batch()
     batch.append(key=None, value=None, timestamp=None)
     batch.close()
-    sent: asyncio.Future[object] = await producer.send_batch(batch, topic, partition=partition)
+    sent = await producer.send_batch(batch, topic, partition=partition or 0)
     return sent
 
 
