@@ -184,6 +184,7 @@ class Worker:
                 del positions[gone]
                 self._metrics.forget(gone)
                 self._health.forget(gone)
+            self._metrics.in_flight(pipeline.budget.posts, pipeline.budget.bytes)
             ends = source.end_offsets()
             for partition, lane in pipeline.lanes.items():
                 oldest, position = lane.ledger.oldest(), lane.ledger.position

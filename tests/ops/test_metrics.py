@@ -149,7 +149,6 @@ def test_state_of_flow_and_group_shown_as_reported(metrics: Metrics) -> None:
     metrics.rewound()
     metrics.rebalanced()
     metrics.offset_jumped()
-    metrics.send_failed("verdicts")
     metrics.event_loop_lag(0.25)
     metrics.event_loop_lag(-0.001)
     assert value(metrics, "commits_total", status="ok") == value(metrics, "commits_total", status="failed") == 1
@@ -158,7 +157,6 @@ def test_state_of_flow_and_group_shown_as_reported(metrics: Metrics) -> None:
     assert value(metrics, "producer_replacements_total") == 1
     assert value(metrics, "rebalances_total") == 1
     assert value(metrics, "offset_jumps_total") == 1
-    assert value(metrics, "send_errors_total", topic="verdicts") == 1
     assert value(metrics, "event_loop_lag_seconds_sum") == 0.25
     assert value(metrics, "model_info", name="small", version="1", sha256="ab", quantization="int8") == 1
 

@@ -184,7 +184,7 @@ def test_latency_is_never_negative_and_future_timestamps_are_counted() -> None:
     assert len(skewed) == 1
 
 
-def test_every_scored_decision_is_told() -> None:
+def test_every_verdict_is_told_also_where_it_has_no_scores() -> None:
     told: list[tuple[Decision, Scores]] = []
     made = Encoder(
         policy=POLICY,
@@ -196,7 +196,7 @@ def test_every_scored_decision_is_told() -> None:
     made(record(), Scored(POST, (0.95, 0.3), 1))
     made(record(), Rejected(Reason.SCHEMA, "", POST))
     made(record(None), Tombstone())
-    assert told == [(Decision(Action.BLOCK, ("hate", "offensive")), (0.95, 0.3))]
+    assert told == [(Decision(Action.BLOCK, ("hate", "offensive")), (0.95, 0.3)), (Decision(Action.REVIEW, ()), ())]
 
 
 @pytest.mark.parametrize("scores", [(math.nan, 0.0), (0.1,), (), (0.0, math.inf), (2.0, 0.0)])

@@ -35,7 +35,9 @@ PUBLISHED = Metric(
     "Records that all in-sync replicas acknowledged; channel is output or dead_letter.",
     ("channel",),
 )
-DEAD_LETTERS = Metric("dead_letters_total", "counter", "Records that could not become a verdict.", ("reason",))
+DEAD_LETTERS = Metric(
+    "dead_letters_total", "counter", "Records that could not become an ordinary verdict, repeats included.", ("reason",)
+)
 COMMITS = Metric("commits_total", "counter", "Offset commits tried; status is ok or failed.", ("status",))
 LATENCY_SECONDS = Metric(
     "end_to_end_latency_seconds",
@@ -93,7 +95,6 @@ STOPPED = Metric(
 )
 REBALANCES = Metric("rebalances_total", "counter", "Rebalances of the group this worker took part in.")
 OFFSET_JUMPS = Metric("offset_jumps_total", "counter", "Jumps over deleted records, as MODERATION_OUT_OF_RANGE allows.")
-SEND_ERRORS = Metric("send_errors_total", "counter", "Records the producer could not deliver.", ("topic",))
 REPLACEMENTS = Metric(
     "producer_replacements_total",
     "counter",

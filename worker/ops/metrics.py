@@ -140,10 +140,6 @@ class Metrics:
         """A commit out of range was given up for the earliest offset."""
         self._offset_jumps.inc()
 
-    def send_failed(self, topic: str) -> None:
-        """A record for `topic` could not be delivered."""
-        self._send_errors.labels(topic).inc()
-
     def forget(self, partition: Partition) -> None:
         """`partition` is another worker's now: show nothing stale of it."""
         for gauge in (self._lag, self._time_lag):
@@ -200,7 +196,6 @@ class Metrics:
         self._stopped = self._gauge(catalogue.STOPPED)
         self._rebalances = self._counter(catalogue.REBALANCES)
         self._offset_jumps = self._counter(catalogue.OFFSET_JUMPS)
-        self._send_errors = self._counter(catalogue.SEND_ERRORS)
         self._replacements = self._counter(catalogue.REPLACEMENTS)
 
     def _bind_process(self) -> None:

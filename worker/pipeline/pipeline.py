@@ -73,6 +73,11 @@ class Pipeline:
         """The partitions assigned now."""
         return self._lanes
 
+    @property
+    def budget(self) -> Budget:
+        """What is in flight now."""
+        return self._budget
+
     def stop(self) -> None:
         """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
         self._stopping = True

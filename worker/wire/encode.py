@@ -34,7 +34,7 @@ class Encoder:
     """Encodes outcomes; never raises, and never returns a record larger than its topic takes.
 
     `limits` are the largest records in bytes, framing included, that each topic takes; the constructor raises Fatal
-    where one is too small for the smallest verdict or dead letter. `decided` hears of every scored post, `skewed`
+    where one is too small for the smallest verdict or dead letter. `decided` hears of every verdict (without scores where there are none), `skewed`
     of every input timestamp that lies in the future (its latency counts as 0). `clock` gives seconds since 1970.
     """
 
@@ -84,6 +84,8 @@ class Encoder:
         letter = self._dead_letter(record, rejected.reason, rejected.detail)
         if rejected.post is None:
             return (letter,)
+        if self._decided:
+            self._decided(_UNSCORED, ())
         return letter, self._verdict(record, rejected.post, _UNSCORED, (), 0, rejected.reason)
 
     def _tombstone(self, record: Record) -> tuple[Outgoing, ...]:
