@@ -166,6 +166,7 @@ class FakeSink(Sink):
     def __init__(self, *, automatic: bool = True) -> None:
         self.automatic = automatic
         self.sent: list[Sent] = []
+        self.send_seconds = 0.0
         self.send_faults: list[Exception] = []
         self.reset_faults: list[Exception] = []
         self.resets: list[BaseException] = []
@@ -173,7 +174,7 @@ class FakeSink(Sink):
         self.refuses: Callable[[Partition, Outgoing], bool] = lambda _partition, _outgoing: False
 
     async def send(self, partition: Partition, outgoing: Outgoing) -> "asyncio.Future[Any]":
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.send_seconds)
         if self.send_faults:
             raise self.send_faults.pop(0)
         sent = Sent(partition, outgoing, asyncio.get_running_loop().create_future())
