@@ -56,7 +56,8 @@ class Sink(Protocol):
     async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """Hand one record over; `partition` is the input's. The future completes when all in-sync replicas have it.
 
-        After either of them raised, later sends may fail too: the caller rewinds, `reset` comes first.
+        After either of them raised, no later send to the same place may be stored, or order is lost: all of them fail
+        until the caller has called `reset` and rewound.
         """
 
     async def reset(self, error: BaseException) -> None:
