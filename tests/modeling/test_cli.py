@@ -38,13 +38,14 @@ def test_bundle_and_floor_are_measured_and_carded(
     assert {row["label"] for row in rows} == {"hate", "offensive"}
     assert all(row["auroc"] > 0.9 for row in rows)  # it was trained on these very posts
 
-    arguments = ["card", "--bundle", str(bundle), "--classifier", str(classifier)]
+    arguments = ["card", "--bundle", str(bundle), "--classifier", str(classifier), "--encoder", "a random one (CC0)"]
     assert main([*arguments, "--metrics", f"Ours={ours}", f"Floor={floor}"]) == 0
     card = (bundle / "MODEL_CARD.md").read_text()
     assert card.startswith("# tiny 1.2.3\n")
     assert "HateXplain (Mathew et al., AAAI 2021), MIT" in card
     for heading in ("## Ours", "## Floor", "## Limits", "## Make it again"):
         assert heading in card
+    assert "The encoder is a random one (CC0)" in card
     assert str(posts.parent) not in card
     load_bundle(bundle)
 
@@ -55,8 +56,8 @@ def test_bundle_and_floor_are_measured_and_carded(
         ("evaluate --bundle {missing} --data {posts}", "MODERATION_BUNDLE"),
         ("evaluate --baseline --train {empty} --data {posts}", "--train"),
         ("evaluate --bundle {bundle} --data {empty}", "--data"),
-        ("card --bundle {bundle} --classifier {missing} --metrics A={empty}", "cannot be read"),
-        ("card --bundle {bundle} --classifier {missing} --metrics nonsense", "HEADING=FILE"),
+        ("card --bundle {bundle} --classifier {missing} --encoder any --metrics A={empty}", "cannot be read"),
+        ("card --bundle {bundle} --classifier {missing} --encoder any --metrics nonsense", "HEADING=FILE"),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),
     ],
 )

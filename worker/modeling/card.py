@@ -28,21 +28,22 @@ LIMITS = """\
 """
 
 
-def write_card(bundle: Path, classifier: Path, metrics: Mapping[str, Path]) -> Path:
-    """Write the card of `bundle`, trained as `classifier` says. `metrics`: a heading and a file of `evaluate --json`.
+def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[str, Path]) -> Path:
+    """Write the card of `bundle`, trained as `classifier` says from an encoder described by `encoder`.
 
-    Raises Fatal where a file is missing or belongs to another bundle.
+    `metrics`: headings, and files that `evaluate --json` wrote. Raises Fatal where a file cannot be read.
     """
     manifest = load_bundle(bundle).manifest
     recipe = _read(classifier / "metrics.json")["recipe"]
     measured = {heading: _read(path) for heading, path in metrics.items()}
+    dev = " ".join(dict.fromkeys(row["file"] for content in measured.values() for row in content["rows"]))
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size),
-            _origin(recipe),
+            _origin(encoder, recipe),
             *(_measured(heading, content) for heading, content in measured.items()),
             "## Limits\n\n" + LIMITS,
-            _reproduce(manifest, recipe),
+            _reproduce(manifest, recipe, dev),
         ]
     )
     (bundle / CARD).write_text(text, encoding="utf-8")
@@ -68,7 +69,7 @@ Policy `{manifest.policy.version}`, chosen on the development posts below:
 """
 
 
-def _origin(recipe: Mapping[str, Any]) -> str:
+def _origin(encoder: str, recipe: Mapping[str, Any]) -> str:
     lines = []
     for name in recipe["train"]:
         data = DATASETS.get(Path(name).name.split(".")[0])
@@ -77,7 +78,7 @@ def _origin(recipe: Mapping[str, Any]) -> str:
     return f"""\
 ## What it was made from
 
-The encoder is sentence-transformers' all-MiniLM-L6-v2 (6 layers of 384, 12 heads; Apache-2.0), taken weight for
+The encoder is {encoder}, taken weight for
 weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`). Fine-tuned with
 one linear layer on [CLS], a sigmoid for each label, unknown labels masked: {recipe["epochs"]} epochs, batches of \
 {recipe["batch_size"]},
@@ -96,7 +97,7 @@ def _measured(heading: str, content: Mapping[str, Any]) -> str:
     return f"## {heading}\n\n{content['note']}\n\n{markdown(rows)}"
 
 
-def _reproduce(manifest: Manifest, recipe: Mapping[str, Any]) -> str:
+def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str) -> str:
     names = " ".join(Path(name).name for name in recipe["train"])
     return f"""\
 ## Make it again
@@ -104,15 +105,15 @@ def _reproduce(manifest: Manifest, recipe: Mapping[str, Any]) -> str:
 ```sh
 moderation-model warm-start all-minilm-l6-v2 --out encoder
 moderation-model train --encoder encoder --out classifier --epochs {recipe["epochs"]} \\
-    --train {names} --dev *.dev.jsonl
+    --train {names} --dev {dev}
 moderation-model export --classifier classifier --out bundle --name {manifest.name} --version {manifest.version} \\
-    --calibration {names} --dev *.dev.jsonl{_block(manifest)}
+    --calibration {names} --dev {dev}{_block(manifest)}
 moderation-model export --classifier classifier --out fp32 --name {manifest.name} --version {manifest.version} \\
-    --quantization fp32 --dev *.dev.jsonl{_block(manifest)}
-moderation-model evaluate --bundle bundle --reference fp32 --data *.dev.jsonl --json bundle.json
-moderation-model evaluate --bundle fp32 --data *.dev.jsonl --json fp32.json
-moderation-model evaluate --baseline --train {names} --data *.dev.jsonl --json floor.json
-moderation-model card --bundle bundle --classifier classifier \\
+    --quantization fp32 --dev {dev}{_block(manifest)}
+moderation-model evaluate --bundle bundle --reference fp32 --data {dev} --json bundle.json
+moderation-model evaluate --bundle fp32 --data {dev} --json fp32.json
+moderation-model evaluate --baseline --train {names} --data {dev} --json floor.json
+moderation-model card --bundle bundle --classifier classifier --encoder "..." \\
     --metrics "Development posts=bundle.json" "The same before quantization=fp32.json" "Floor=floor.json"
 ```
 

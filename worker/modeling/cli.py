@@ -150,11 +150,12 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
 def _card(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory; the card is written into it")
     parser.add_argument("--classifier", type=Path, required=True, help="the classifier it was exported from")
+    parser.add_argument("--encoder", required=True, help="what the encoder was, whose, and under what licence")
     parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.card import parse_metrics, write_card
 
-        print(write_card(chosen.bundle, chosen.classifier, parse_metrics(chosen.metrics)))
+        print(write_card(chosen.bundle, chosen.classifier, chosen.encoder, parse_metrics(chosen.metrics)))
 
     parser.set_defaults(run=run)
