@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         servers = arguments.bootstrap_servers or stack.enter_context(mock_cluster(tuple(TOPICS.values())))
         settings = _settings(servers, arguments.http_port, own_kafka=arguments.bootstrap_servers is not None)
-        logs.configure(settings.log_level, settings.log_format)
+        logs.configure("CRITICAL", settings.log_format)  # brokers refuse topics made a moment ago; what lasts is raised
         try:
             return asyncio.run(_demo(settings, arguments.posts, arguments.rate))
         except (KafkaError, TimeoutError) as error:
@@ -66,6 +66,7 @@ async def _demo(settings: Settings, posts: int | None, rate: float) -> int:
     screen.say(f"Kafka at {settings.bootstrap_servers}. Loading the model and joining the group ...")
     await create_missing(settings)
     async with Audience.open(settings, screen) as audience:
+        logs.configure(settings.log_level, settings.log_format)
         worker = Worker(settings)
         serving = asyncio.create_task(worker.serve())
         ready = asyncio.create_task(worker.ready.wait())

@@ -44,14 +44,18 @@ class Audience:
         try:
             await producer.start()
             await consumer.start()
+            topics = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
+            metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - partitions_for_topic() knows subscribed topics only
             partitions = [
                 TopicPartition(topic, number)
-                for topic in (settings.output_topic, settings.dead_letter_topic)
-                for number in sorted((await consumer._client.fetch_all_metadata()).partitions_for_topic(topic) or ())  # noqa: SLF001 - partitions_for_topic() knows subscribed topics only
+                for topic in topics
+                for number in sorted(metadata.partitions_for_topic(topic) or ())
             ]
-            consumer.assign(partitions)
-            for partition, end in (await consumer.end_offsets(partitions)).items():
-                consumer.seek(partition, end)
+            # Asked of the input topic too: an answer says that a topic made a moment ago can be used.
+            ends = await consumer.end_offsets(partitions)
+            consumer.assign([partition for partition in partitions if partition.topic != settings.input_topic])
+            for partition in consumer.assignment():
+                consumer.seek(partition, ends[partition])
             yield cls(settings, producer, consumer, screen)
         finally:
             await producer.stop()
