@@ -105,13 +105,13 @@ def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
     assert [verdict["post_id"] for verdict in verdicts(output.read_bytes())] == ["a", "b"]
 
 
-def test_bad_lines_end_with_3_and_lie_in_the_dead_letters_as_they_were(tmp_path: Path) -> None:
+def test_bad_lines_stop_nothing_and_lie_in_the_dead_letters_as_they_were(tmp_path: Path) -> None:
     file, output, dead = tmp_path / "posts.jsonl", tmp_path / "verdicts.jsonl", tmp_path / "dead.jsonl"
     file.write_bytes(b'{"id": "a", "text": "one"}\nnot json: secret\n{"id": "b"}\n{"id": "c", "text": "three"}\n')
 
     status = main(["classify", str(file), "--output", str(output), "--dead-letters", str(dead)])
 
-    assert status == 3
+    assert status == 0
     found = [
         (verdict["post_id"], verdict["action"], verdict.get("reason")) for verdict in verdicts(output.read_bytes())
     ]
@@ -128,7 +128,7 @@ def test_bad_lines_are_named_by_number_and_not_shown(capfd: pytest.CaptureFixtur
     file = tmp_path / "posts.jsonl"
     file.write_bytes(b'{"id": "a", "text": "one"}\nnot json: secret\n')
 
-    assert main(["classify", str(file), "--output", os.devnull]) == 3
+    assert main(["classify", str(file), "--output", os.devnull]) == 0
 
     error = capfd.readouterr().err
     assert "line 2: not_json: " in error

@@ -31,10 +31,8 @@ from worker.pipeline import Limits, Pipeline
 from worker.settings import load
 
 READ_BYTES = 1 << 20
-INCOMPLETE = 3
-"""Exit status where some lines could not be scored: they are among the dead letters."""
 INTERRUPTED = 130
-"""Exit status where Ctrl-C left lines unread; those that were read have their verdicts."""
+"""Exit status after Ctrl-C: lines may be unread."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -83,9 +81,7 @@ async def _classify(arguments: argparse.Namespace) -> int:
     rate = counts.total() / seconds if seconds else 0.0
     summary = f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s"
     tqdm.write(summary, file=sys.stderr)
-    if not source.exhausted:
-        return INTERRUPTED
-    return INCOMPLETE if sink.dead_letters else 0
+    return INTERRUPTED if pipeline.stopped else 0
 
 
 @contextmanager
@@ -134,11 +130,6 @@ class FileSource(Source):
         self._number = 0
         self._ended = False
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether every line was handed out."""
-        return self._ended and not self._lines
-
     async def join(self, rebalance: Rebalance) -> None:
         """See Source."""
         rebalance.assigned([self._partition])
@@ -147,7 +138,7 @@ class FileSource(Source):
         """See Source."""
         while not (self._lines or self._ended or max_records == 0):
             self._split(await self._read())
-        if self.exhausted:
+        if self._ended and not self._lines:
             return None
         return [self._lines.popleft() for _ in range(min(max_records, len(self._lines)))]
 

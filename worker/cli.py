@@ -32,8 +32,7 @@ examples:
   MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker run
                                                           work until SIGTERM
 
-exit codes: 0 done, 1 failed (the message says what to change), 2 wrong usage, 3 classify: some lines were no posts
-(they are among the dead letters), 130 interrupted by Ctrl-C
+exit codes: 0 done, 1 failed (the message says what to change), 2 wrong usage, 130 interrupted by Ctrl-C
 """
 
 RUN = """\

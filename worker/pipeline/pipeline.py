@@ -78,6 +78,11 @@ class Pipeline:
         """What is in flight now."""
         return self._budget
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
+
     def stop(self) -> None:
         """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
         self._stopping = True
