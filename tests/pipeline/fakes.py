@@ -81,6 +81,7 @@ class FakeSource(Source):
         self.commits: list[dict[Partition, int]] = []
         self.commit_faults: list[Exception] = []
         self.commit_always_fails = False
+        self.commit_seconds: list[float] = []
         self.polled: list[int] = []
         self.rewinds = 0
         self.rebalance: Rebalance | None = None
@@ -134,7 +135,7 @@ class FakeSource(Source):
         return [record for p, position in self._open.items() for record in self.log[p] if record.offset >= position]
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.commit_seconds.pop(0) if self.commit_seconds else 0)
         if self.commit_always_fails:
             raise Transient("the coordinator is away")
         if self.commit_faults:

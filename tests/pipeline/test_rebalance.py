@@ -4,7 +4,7 @@ import asyncio
 
 from tests.pipeline.fakes import A, B, post, posts
 from tests.pipeline.rig import Rig
-from worker.core.errors import Transient
+from worker.core.errors import Reason, Transient
 from worker.pipeline import Limits
 
 
@@ -108,6 +108,31 @@ async def test_records_read_while_the_last_commit_of_a_revocation_runs_are_forgo
     await revoking
     assert rig.source.committed == {A: 2}
     assert rig.pipeline._budget.posts == 0
+    await rig.stop()
+
+
+async def test_a_slow_commit_under_way_is_not_overtaken_by_that_of_a_revocation() -> None:
+    rig = Rig(*posts(3), automatic=False)
+    await rig.settle(0.5)
+    rig.source.commit_seconds = [5.0, 0.0]
+    rig.sink.acknowledge(*rig.sink.sent[:2])
+    await rig.settle(1.5)
+    rig.sink.acknowledge()
+    await rig.source.revoke(A)
+    await rig.settle(10)
+    assert rig.source.commits == [{A: 2}, {A: 3}]
+    await rig.stop()
+
+
+async def test_a_record_rejected_after_the_revocation_is_counted_by_its_next_owner_only() -> None:
+    rig = Rig(post(0, tokens="bad"), limits=Limits(drain_timeout=1.0), delays=[5.0])
+    await rig.settle(0.5)
+    await rig.source.revoke(A)
+    await rig.settle(10)
+    assert rig.observer.reasons == []
+    rig.source.assign(A)
+    await rig.settle(5)
+    assert rig.observer.reasons == [Reason.NOT_JSON]
     await rig.stop()
 
 

@@ -134,16 +134,22 @@ async def test_a_revocation_at_any_step_of_a_recovery_loses_no_record(steps: int
 
 
 async def test_a_revocation_while_the_producer_is_replaced_waits_for_nothing() -> None:
-    rig = Rig(*posts(3), *posts(3, B))
-    rig.sink.send_faults = [Transient("away")]
+    rig = Rig(*posts(3), *posts(3, B), automatic=False)
+    seconds: list[float] = []
 
     async def revoke() -> None:
         began = asyncio.get_running_loop().time()
-        await rig.source.revoke(A)
-        assert asyncio.get_running_loop().time() == began
+        await rig.source.revoke(A, B)
+        seconds.append(asyncio.get_running_loop().time() - began)
 
     rig.sink.before_reset = revoke
+    await rig.settle(0.5)
+    rig.sink.automatic = True
+    rig.sink.sent[0].future.set_exception(Transient("timed out"))
     await rig.settle(10)
+    assert seconds == [0.0]
+    rig.source.assign(B)
+    await rig.settle(5)
     assert first_occurrences(rig.sink.offsets(B)) == [0, 1, 2]
     await rig.stop()
 

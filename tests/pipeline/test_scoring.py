@@ -35,6 +35,19 @@ async def test_a_post_that_fails_in_one_of_its_windows_is_rejected_once_and_as_a
     await rig.stop()
 
 
+async def test_a_post_that_fails_in_several_batches_at_once_is_rejected_once() -> None:
+    rig = Rig(
+        post(0, tokens=f"{POISON}|{NOT_A_NUMBER}|{POISON}"),
+        post(1),
+        limits=Limits(scoring_threads=3, batch_tokens=1),
+        delays=[0.0, 3.0, 1.0, 2.0],
+    )
+    await rig.settle(10)
+    assert rig.sink.values() == ["0 model_failed", "1 scored"]
+    assert rig.observer.reasons == [Reason.MODEL_FAILED]
+    await rig.stop()
+
+
 @pytest.mark.parametrize("budget", [1, 2, 3, 64])
 async def test_windows_of_a_failed_post_in_other_batches_do_no_harm(budget: int) -> None:
     rig = Rig(

@@ -84,6 +84,26 @@ async def test_a_send_that_fails_during_the_stop_is_not_waited_for() -> None:
     rig.nothing_is_charged()
 
 
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_send_that_fails_at_any_step_of_the_stop_is_not_waited_for(steps: int) -> None:
+    rig = Rig(*posts(3), automatic=False)
+    await rig.settle(0.5)
+    rig.source.append(*posts(3, first=3))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    rig.sink.sent[0].future.set_exception(Transient("refused"))
+    await asyncio.sleep(0)
+    await rig.stop()
+    assert now() < 3
+
+
+async def test_a_stop_while_a_poll_waits_ends_at_once() -> None:
+    rig = Rig(*posts(3))
+    await rig.settle(0.25)
+    await rig.stop()
+    assert now() == 0.25
+
+
 async def test_a_stop_during_a_recovery_ends_within_its_delay() -> None:
     rig = Rig(*posts(3))
     rig.sink.send_faults = [Transient("away")]
