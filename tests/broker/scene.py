@@ -69,7 +69,7 @@ class Scene:
 
     async def _poll(self, reached: Callable[[Mapping[str, frozenset[int]]], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not reached(held := await self.watch.assignments()):
+        while not reached(held := dict(await self.watch.members())):
             assert time.monotonic() < deadline, held
             await asyncio.sleep(0.05)
 

@@ -44,7 +44,7 @@ async def test_two_workers_of_a_group_share_the_partitions(kafka: Kafka, topics:
         await stage.until_shared(first, second)
         sent = await stage.produce(made_up_posts(400))
         await stage.until_done(first, second)
-        held = await stage.watch.assignments()
+        held = dict(await stage.watch.members())
         report = await stage.judge()
     assert_kept(report, sent)
     assert report.duplicates == 0

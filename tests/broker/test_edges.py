@@ -131,7 +131,7 @@ async def test_an_empty_topic_and_no_partition_leave_workers_ready(
         for worker in workers:
             await stage.until_ready(worker)
             assert stage.get(worker, "livez")["ok"] is True
-        held = await stage.watch.assignments()
+        held = dict(await stage.watch.members())
         assert sorted(map(len, held.values())) == [0, 1]
 
 
