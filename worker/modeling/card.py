@@ -6,26 +6,49 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.errors import Fatal
-from worker.model.bundle import load_bundle
+from worker.core.policy import decide
+from worker.core.pooling import pool
+from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, Manifest
 from worker.modeling.datasets import DATASETS
 from worker.modeling.metrics import Row, markdown
+from worker.text.normalise import normalise
 
 LIMITS = """\
 - **English only**, and short informal posts above all: tweets, comments, forum posts. Other languages get scores too;
   they mean nothing.
-- **Not for sole decisions.** It is made to sort posts for people to look at. `block` fires where development posts
-  were right at least nine times in ten, on data that is not yours: measure on your own posts first.
+- **Not for sole decisions.** It is made to sort posts for people to look at. `block` starts where it was right nine times
+  in ten over all development posts together; on single sources it is right less often (last column), on yours it may
+  be too: measure on your own posts first.
 - Its sources mean different things by *hate*: the same word is hateful in 2 % of one source's posts and in 82 % of
   another's. The scores are a compromise between them.
-- Known blind spots: negated hate ("nobody should say that ...") and quoted or reported hate are mistaken for hate,
-  or read too mildly; words joined together or spelt with symbols are missed; irony, images, links and context
-  outside the post are not seen; reclaimed slurs and dialect (African American English above all) are over-flagged.
+- Known blind spots: a sentence that only names a group, or stands up for one, may be scored as hate, over the block
+  threshold even; insults without a slur are missed; negated hate ("nobody should say that ...") and quoted or
+  reported hate are mistaken for hate, or read too mildly; words joined together or spelt with symbols are missed;
+  irony, images, links and context outside the post are not seen; reclaimed slurs and dialect (African American
+  English above all) are over-flagged.
 - `offensive` was learnt from two sources, most of whose posts were found by looking for slurs; it over-flags posts of
   other kinds, and never blocks by itself.
-- A long post is scored in windows and takes its highest score, so very long posts are flagged more often.
+- A long post is scored in windows and takes its highest score, so very long posts are flagged more often; a hateful
+  sentence among many harmless ones in the same window scores lower than alone.
 - Probabilities are calibrated to the mixture of sources (see ECE), not to your traffic, where hate is rarer.
 """
+
+PROBES = (
+    "what a lovely day",
+    "this is a shit phone",
+    "you are a fucking idiot",
+    "shut the fuck up bitch",
+    "kill all immigrants",
+    "women are inferior to men",
+    "I don't hate women",
+    "I love my muslim neighbours",
+    "black people deserve equal rights",
+    "he said that immigrants are vermin, and I told him to leave",
+    "go back to where you came from, we don't want your kind here",
+    "imm1grants are v.e.r.m.i.n",
+)
+"""Chosen to show blind spots, not to look good."""
 
 
 def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[str, Path]) -> Path:
@@ -33,7 +56,8 @@ def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[st
 
     `metrics`: headings, and files that `evaluate --json` wrote. Raises Fatal where a file cannot be read.
     """
-    manifest = load_bundle(bundle).manifest
+    loaded = Classifier.load(bundle)
+    manifest = loaded.bundle.manifest
     recipe = _read(classifier / "metrics.json")["recipe"]
     measured = {heading: _read(path) for heading, path in metrics.items()}
     dev = " ".join(dict.fromkeys(row["file"] for content in measured.values() for row in content["rows"]))
@@ -43,11 +67,22 @@ def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[st
             _origin(encoder, recipe),
             *(_measured(heading, content) for heading, content in measured.items()),
             "## Limits\n\n" + LIMITS,
+            _probed(loaded),
             _reproduce(manifest, recipe, dev),
         ]
     )
     (bundle / CARD).write_text(text, encoding="utf-8")
     return bundle / CARD
+
+
+def _probed(classifier: Classifier) -> str:
+    labels = " | ".join(classifier.labels)
+    lines = [f"| made-up sentence | {labels} | action |", "|---|" + "---|" * (len(classifier.labels) + 1)]
+    for text in PROBES:
+        scores = pool(classifier.score(classifier.windows([normalise(text).text])[0]))
+        values = " | ".join(f"{score:.2f}" for score in scores)
+        lines.append(f"| {text} | {values} | {decide(scores, classifier.bundle.policy).action} |")
+    return "What that looks like, right and wrong, as this bundle scores it:\n\n" + "\n".join(lines) + "\n"
 
 
 def _head(manifest: Manifest, size: int) -> str:

@@ -75,30 +75,40 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
 
 
 def write_golden(classifier: Classifier, policy: Policy, path: Path) -> list[str]:
-    """Score the candidates, keep of each kind the one farthest from every threshold, and write them to `path`.
+    """Score the candidates, keep those that say most, and write them to `path`.
 
-    Returns a warning for each kept post so near a threshold that another CPU type might decide otherwise.
+    Of each kind the one farthest from every threshold, and one more for each action that none of those has but a
+    candidate does. Returns a warning for each kept post so near a threshold that another CPU type might decide
+    otherwise.
     """
-    lines, warnings = [], []
-    for name, texts in CANDIDATES.items():
-        examples = [Example(name, text, (), "golden") for text in texts]
-        scored = score_set(classifier, name, examples)
-        text, scores = max(
-            zip((e.text for e in scored.examples), scored.scores, strict=True), key=lambda pair: margin(pair[1], policy)
-        )
-        if margin(scores, policy) < TOLERANCE:
-            warnings.append(f"golden post {name!r} is {margin(scores, policy):.3f} from a threshold")
-        decision = decide(scores, policy)
-        row = {
-            "name": name,
-            "text": text,
-            "scores": dict(zip(policy.labels, scores, strict=True)),
-            "action": decision.action,
-            "labels": decision.labels,
-        }
-        lines.append(json.dumps(row) + "\n")
-    path.write_text("".join(lines), encoding="utf-8")
-    return warnings
+    examples = [Example(kind, text, (), "golden") for kind, texts in CANDIDATES.items() for text in texts]
+    scored = score_set(classifier, "golden", examples)
+    found = sorted(
+        zip(scored.examples, scored.scores, strict=True), key=lambda pair: margin(pair[1], policy), reverse=True
+    )
+    best = {example.id: (example, scores) for example, scores in reversed(found)}
+    kept = [best[kind] for kind in CANDIDATES if kind in best]
+    for pair in found:
+        if decide(pair[1], policy).action not in {decide(scores, policy).action for _, scores in kept}:
+            kept.append(pair)
+    path.write_text("".join(_line(example, scores, policy) for example, scores in kept), encoding="utf-8")
+    return [
+        f"golden post {example.id!r} is {margin(scores, policy):.3f} from a threshold"
+        for example, scores in kept
+        if margin(scores, policy) < TOLERANCE
+    ]
+
+
+def _line(example: Example, scores: Scores, policy: Policy) -> str:
+    decision = decide(scores, policy)
+    row = {
+        "name": example.id,
+        "text": example.text,
+        "scores": dict(zip(policy.labels, scores, strict=True)),
+        "action": decision.action,
+        "labels": decision.labels,
+    }
+    return json.dumps(row) + "\n"
 
 
 def margin(scores: Scores, policy: Policy) -> float:
