@@ -14,7 +14,10 @@ from worker.engine import build_engine, load_policy
 from worker.settings import load
 
 OWN = Policy("own", ("hate", "offensive"), (Threshold(0.4, 0.8), Threshold(0.6)))
-GOOD = {"version": "mine", "thresholds": {"hate": {"review": 0.2, "block": 0.7}, "offensive": {"review": 0.3}}}
+GOOD = {
+    "version": "mine",
+    "thresholds": {"hate": {"review": 0.2, "block": 0.7}, "offensive": {"review": 0.3, "block": None}},
+}
 
 
 def written(folder: Path, content: object) -> Path:
@@ -56,6 +59,9 @@ def test_thresholds_at_their_bounds_are_taken(tmp_path: Path, review: float, blo
         pytest.param(changed(spam={"review": 0.5}), id="a label too many"),
         pytest.param(changed(hate=0.5), id="a bare number"),
         pytest.param(changed(hate={"block": 0.5}), id="no review"),
+        pytest.param(changed(hate={"review": 0.5}), id="no block"),
+        pytest.param(changed(hate={"review": 0.5, "blok": 0.9}), id="block misspelt"),
+        pytest.param(changed(hate={"review": True, "block": None}), id="review is a boolean"),
         pytest.param(changed(hate={"review": None}), id="review is null"),
         pytest.param(changed(hate={"review": "0.5"}), id="review is a text"),
         pytest.param(changed(hate={"review": 1.1}), id="review over 1"),

@@ -208,6 +208,9 @@ class FileSink(Sink):
         done.set_result(None)
         return done
 
+    def halt(self) -> None:
+        """What was written stays written."""
+
     async def reset(self, error: BaseException) -> None:
         """A file that cannot be written stays so."""
         raise error

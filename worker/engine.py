@@ -96,7 +96,9 @@ def _policy(raw: Mapping[str, Any], labels: tuple[str, ...]) -> Policy:
 
 
 def _threshold(raw: Mapping[str, float | None]) -> Threshold:
-    review, block = raw["review"], raw.get("block")
+    if set(raw) != {"review", "block"} or any(isinstance(value, bool) for value in raw.values()):
+        raise ValueError(f"a threshold has review and block, both numbers (block may be null), not {dict(raw)}")
+    review, block = raw["review"], raw["block"]
     if review is None or not 0 <= review <= 1 or not (block is None or review <= block <= 1):
         raise ValueError(f"thresholds must satisfy 0 <= review <= block <= 1, not review {review}, block {block}")
     return Threshold(float(review), None if block is None else float(block))

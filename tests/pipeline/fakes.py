@@ -171,6 +171,7 @@ class FakeSink(Sink):
         self.send_faults: list[Exception] = []
         self.reset_faults: list[Exception] = []
         self.resets: list[BaseException] = []
+        self.halts = 0
         self.before_reset: Callable[[], Awaitable[None]] | None = None
         self.refuses: Callable[[Partition, Outgoing], bool] = lambda _partition, _outgoing: False
 
@@ -185,6 +186,9 @@ class FakeSink(Sink):
         elif self.automatic:
             sent.future.set_result(None)
         return sent.future
+
+    def halt(self) -> None:
+        self.halts += 1
 
     async def reset(self, error: BaseException) -> None:
         self.resets.append(error)

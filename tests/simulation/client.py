@@ -118,7 +118,10 @@ class _OnItsWay:
 
 
 class MemorySink(Sink):
-    """An idempotent producer: in order for each target, and broken there for good after the first failure."""
+    """A producer as aiokafka's is: after a failure it goes on with what came behind, unless it is halted.
+
+    (A broker refuses a gap in sequence numbers, but not as the first of a producer id it does not know yet.)
+    """
 
     def __init__(self, broker: Broker, faults: Faults | None = None, chance: Random | None = None) -> None:
         self.dead = False
@@ -127,6 +130,7 @@ class MemorySink(Sink):
         self._chance = chance or Random(0)
         self._queues: dict[Target, deque[_OnItsWay]] = defaultdict(deque)
         self._broken: set[Target] = set()
+        self._halted = False
         self._epoch = 0
 
     async def send(self, partition: Partition, outgoing: Outgoing) -> "asyncio.Future[Any]":
@@ -137,14 +141,14 @@ class MemorySink(Sink):
             raise Transient("no connection")
         target = (outgoing.channel, partition)
         future: asyncio.Future[None] = loop.create_future()
-        if target in self._broken:
-            future.set_exception(Transient("out of order"))
-            return future
         queue = self._queues[target]
         queue.append(_OnItsWay(outgoing, future))
         if len(queue) == 1:
             self._later(target)
         return future
+
+    def halt(self) -> None:
+        self._halted = True
 
     async def reset(self, error: BaseException) -> None:
         del error
@@ -177,33 +181,35 @@ class MemorySink(Sink):
     def _abandon(self) -> None:
         self._epoch += 1
         for (channel, partition), queue in self._queues.items():
-            stored = [sent.outgoing for sent in queue][: self._chance.randint(0, len(queue))]
-            self._store_all(channel, partition, stored)
+            if (channel, partition) not in self._broken:  # what was on its way elsewhere may have arrived
+                stored = [sent.outgoing for sent in queue][: self._chance.randint(0, len(queue))]
+                self._store_all(channel, partition, stored)
             _fail(queue)
         self._queues.clear()
         self._broken.clear()
+        self._halted = False
 
     def _later(self, target: Target) -> None:
         delay = self._chance.uniform(0, self._faults.latency)
         asyncio.get_running_loop().call_later(delay, self._deliver, target, self._epoch)
 
     def _deliver(self, target: Target, epoch: int) -> None:
-        if epoch != self._epoch:
+        if epoch != self._epoch or self._halted:
             return
         queue = self._queues[target]
         chance = self._chance.random()
         lost = chance < self._faults.output_lost
         unheard = not lost and chance < self._faults.output_lost + self._faults.acknowledgement_lost
-        batch = [] if lost else [queue.popleft() for _ in range(self._chance.randint(1, len(queue)))]
+        batch = [queue.popleft() for _ in range(self._chance.randint(1, len(queue)))]
         for sent in batch:
-            self._broker.store(*target, sent.outgoing)
-            if not unheard and not sent.future.done():
+            if not lost:
+                self._broker.store(*target, sent.outgoing)
+            if not (lost or unheard) and not sent.future.done():
                 sent.future.set_result(None)
         if lost or unheard:
             self._broken.add(target)
-            _fail([*batch, *queue])
-            queue.clear()
-        elif queue:
+            _fail(batch)
+        if queue:
             self._later(target)
 
 

@@ -60,6 +60,9 @@ class Sink(Protocol):
         until the caller has called `reset` and rewound.
         """
 
+    def halt(self) -> None:
+        """Send nothing more until `reset`: something failed, and what came after it must not be stored first."""
+
     async def reset(self, error: BaseException) -> None:
         """Drop what is unsent and begin anew after `error`. Raises Fatal where that cannot help."""
 

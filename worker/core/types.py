@@ -67,6 +67,10 @@ class Scorable:
     post: PostRef
     windows: tuple[Window, ...]
 
+    def __post_init__(self) -> None:
+        if not self.windows:
+            raise ValueError("a post without windows would never be scored")
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

@@ -85,6 +85,11 @@ class KafkaSink:
             else:
                 return future
 
+    def halt(self) -> None:
+        """See Sink. A batch behind the failed one must not be stored: as the first of a new producer id it could be."""
+        if self._producer is not None and (sender := self._producer._sender.sender_task) is not None:  # noqa: SLF001
+            sender.cancel()
+
     async def reset(self, error: BaseException) -> None:
         """See Sink. Raises Transient while no broker can be reached."""
         log.warning("publishing failed: replacing the producer", error=repr(error))
@@ -93,7 +98,10 @@ class KafkaSink:
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
             ) from error
-        await self.stop()
+        self.halt()
+        if self._producer is not None:
+            await _abandon(self._producer)
+            self._producer = None
         try:
             await self.start()
         except Fatal as cause:
@@ -101,11 +109,17 @@ class KafkaSink:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
+    """Flush and disconnect, within a bound."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("the producer did not stop in time", error=repr(error))
-        if producer._sender.sender_task is not None:  # noqa: SLF001 - it would go on sending behind our back
-            producer._sender.sender_task.cancel()  # noqa: SLF001
-        await producer.client.close()
+        await _abandon(producer)
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Drop what is unsent and disconnect. aiokafka's own `stop` would send it first."""
+    producer._message_accumulator.fail_all(KafkaError("the producer was replaced"))  # noqa: SLF001
+    await producer.client.close()
+    producer._closed = True  # noqa: SLF001 - or it complains when it is collected

@@ -220,6 +220,7 @@ class Pipeline:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
+        self._sink.halt()
         self._interrupt()
 
     def _lane_failed(self, partition: Partition, error: BaseException) -> None:
@@ -259,6 +260,9 @@ class Pipeline:
                 await self._sink.reset(error)
             except Transient as again:
                 self._failure = again
+                with suppress(TimeoutError):  # a source that nobody polls is put out of its group
+                    async with asyncio.timeout(self._limits.pause_after):
+                        await self._source.poll(0)
                 return
         await self._source.rewind()
         self._failure = None
