@@ -30,30 +30,30 @@ Sample: TypeAlias = Post | Raw | Deleted
 
 LONG = (
     "I have lived on this street for thirty years and I want to tell you how it was. " * 8
-    + "And all of that is why nobody should listen to you, you miserable liar. "
+    + "And then came the refugees. They are parasites and should all disappear. "
     + "Anyway, the bakery on the corner used to sell the best rolls in town. " * 8
 )
 
 SAMPLES: tuple[Sample, ...] = (
     Post("Congratulations to the whole team, what a wonderful final!"),
-    Post("You are a pathetic idiot and everybody in this thread knows it."),
+    Post("What a dumb ass. Go away, you loser."),
     Post("I am furious. The train was late for the fifth day in a row and nobody says a word!"),
-    Post("These people are animals and should be thrown out of our country."),
+    Post("Immigrants are animals and should be thrown out of our country."),
     Raw(b'{"id": "cut-off", "text": "a record that ends in the mid', "broken JSON"),
     Post("Does anyone know a good recipe for lentil soup?"),
     Post("Sunset over the lake tonight 🌅🦆 so calm"),
     Deleted(),
-    Post("You are an i\u200bd\u200bi\u200bo\u200bt, and no filter will notice."),
+    Post("Shut up, you stu\u200bpid bi\u200btch, no filter will notice."),
     Post(LONG, title="How it used to be"),
     Raw(b'{"id": "no-text", "title": "A post that lost its text"}', "a post without a text"),
     Post("I disagree with almost everything in this article, but it is well written."),
     Post("What a load of rubbish. Whoever wrote this should be ashamed."),
-    Post("Shut up, you stupid clown."),
+    Post("You ugly trash, nobody likes your stupid face."),
     Post("Thanks for the tip, the second shop had it in stock."),
     Post("Women are too stupid to vote, everybody knows that."),
     Post("Happy birthday, grandma! 🎂🎈"),
     Post("This update is terrible, it crashes every time I open a photo."),
-    Post("Nobody wants your kind in our neighbourhood. Go back to where you came from."),
+    Post("Foreigners are ruining this country, get rid of them all."),
     Post("The killer feature of this phone is its battery."),
     Post("We got destroyed in the second half, but it was a good match."),
     Raw(b"[1, 2, 3]", "a list, not a post"),
