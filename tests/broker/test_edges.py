@@ -178,7 +178,7 @@ async def test_a_wrong_setting_ends_the_worker_with_a_message_and_nothing_consum
         assert await stage.watch.committed() == {}
 
 
-@pytest.mark.parametrize("password", ["known-to-the-tests", "wrong"])
+@pytest.mark.parametrize("password", ["known-to-the-tests", "not-the-one"], ids=["right", "wrong"])
 async def test_a_login_is_used_and_a_refused_one_is_named(
     kafka: Kafka, topics: Unique, tmp_path: Path, password: str
 ) -> None:
@@ -190,11 +190,15 @@ async def test_a_login_is_used_and_a_refused_one_is_named(
             "MODERATION_SASL_USERNAME": kafka.username,
             "MODERATION_SASL_PASSWORD": password,
             "MODERATION_REQUEST_TIMEOUT_SECONDS": "3",
+            "MODERATION_LOG_LEVEL": "DEBUG",
         }
+        await stage.produce([(b"x", b'{"id": "s", "text": "zebra-unicorn", broken')])
         worker = stage.worker("a", login)
         if password == kafka.password:
             await stage.until_done(worker)
         else:
             assert await stage.ended(worker) == 1
             assert "MODERATION_SASL_PASSWORD" in worker.tail()
-            assert password not in worker.tail()
+        said = worker.tail(1_000_000)
+        assert password not in said
+        assert "zebra-unicorn" not in said

@@ -17,8 +17,8 @@ CHATTY = ("aiokafka",)
 def configure(level: str = "INFO", fmt: str = "auto", stream: TextIO | None = None) -> None:
     """Send all logs of at least `level` to `stream` (default stderr); calling again replaces what was set.
 
-    `fmt` is json, console or auto (console where `stream` is a terminal). Times are UTC, ISO 8601. Libraries that
-    chat at INFO are heard from WARNING on where `level` is INFO.
+    `fmt` is json, console or auto (console where `stream` is a terminal). Times are UTC, ISO 8601. aiokafka is heard
+    from WARNING on; where `level` is DEBUG from INFO on, never lower: there it logs whole records and passwords.
     """
     out = sys.stderr if stream is None else stream
     shared: list[Processor] = [
@@ -43,7 +43,8 @@ def configure(level: str = "INFO", fmt: str = "auto", stream: TextIO | None = No
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
     for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING if level == "INFO" else logging.NOTSET)
+        quietest = logging.INFO if level == "DEBUG" else logging.WARNING
+        logging.getLogger(name).setLevel(max(quietest, logging.getLevelNamesMapping()[level]))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -34,8 +34,8 @@ class Encoder:
     """Encodes outcomes; never raises, and never returns a record larger than its topic takes.
 
     `limits` are the largest records in bytes, framing included, that each topic takes; the constructor raises Fatal
-    where one is too small for the smallest verdict or dead letter. `decided` hears of every verdict (without scores where there are none), `skewed`
-    of every input timestamp that lies in the future (its latency counts as 0). `clock` gives seconds since 1970.
+    where one is too small for the smallest verdict or dead letter. `decided` hears of every verdict (without scores
+    where there are none). `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class Encoder:
         limits: Mapping[Channel, int],
         clock: Callable[[], float] = time.time,
         decided: Callable[[Decision, Scores], None] | None = None,
-        skewed: Callable[[], None] | None = None,
     ) -> None:
         self._policy = policy
         self._model = {"name": model.name, "version": model.version, "sha256": model.sha256}
+        # Thresholds too: a policy edited under its old version decides differently.
+        self._judges = [model.sha256, policy.version, [[t.review, t.block] for t in policy.thresholds]]
         self._worker_version = worker_version
         self._limits = dict(limits)
         self._clock = clock
         self._decided = decided
-        self._skewed = skewed
         self._check_limits()
 
     def __call__(self, record: Record, outcome: Outcome) -> tuple[Outgoing, ...]:
@@ -139,7 +139,7 @@ class Encoder:
         reason: Reason | None,
     ) -> bytes:
         now = self._clock()
-        decided_on = [post.id, post.revision, post.content_hash, self._model["sha256"], self._policy.version]
+        decided_on = [post.id, post.revision, post.content_hash, *self._judges]
         if reason is not None:  # or a later, successful attempt would look like a repeat of this one
             decided_on.append(reason.value)
         verdict: dict[str, object] = {
@@ -172,10 +172,7 @@ class Encoder:
     def _latency_ms(self, record: Record, now: float) -> int | None:
         if record.timestamp_ms < 0:
             return None
-        latency = int(now * 1000) - record.timestamp_ms
-        if latency < 0 and self._skewed:
-            self._skewed()
-        return max(latency, 0)
+        return max(int(now * 1000) - record.timestamp_ms, 0)
 
     def _check_limits(self) -> None:
         longest = PostRef("\0" * LONGEST_ID_BYTES, 2**63 - 1, "0" * 64, "x" * 64)  # a NUL takes six bytes in JSON
