@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -53,9 +54,9 @@ async def _classify(arguments: argparse.Namespace) -> int:
     with _reported(), ExitStack() as files:
         source_file = _input(files, arguments.file)
         size = os.fstat(source_file.fileno()).st_size
-        sink = FileSink(
-            _output(files, arguments.output, source_file), _output(files, arguments.dead_letters, source_file)
-        )
+        _refuse_shared(source_file, arguments.output, arguments.dead_letters)
+        dead_letters = arguments.dead_letters
+        sink = FileSink(_output(files, arguments.output), _output(files, dead_letters) if dead_letters else None)
         bar = files.enter_context(
             tqdm(total=size or None, unit="B", unit_scale=True, disable=True if arguments.no_progress else None)
         )
@@ -105,16 +106,33 @@ def _input(files: ExitStack, name: str) -> FileIO:
         raise Fatal(f"{name}: cannot be opened: {error.strerror}") from error
 
 
-def _output(files: ExitStack, name: str | None, source: FileIO) -> IO[bytes]:
-    if name is None:
-        return files.enter_context(Path(os.devnull).open("wb"))
+def _refuse_shared(source: FileIO, verdicts: str, dead_letters: str | None) -> None:
+    """Raise Fatal, before anything is opened for writing, where one file has two parts to play under any names."""
+    read = os.fstat(source.fileno())
+    outputs = [(name, _place(name)) for name in (verdicts, dead_letters) if name is not None]
+    for name, place in outputs:
+        if stat.S_ISREG(read.st_mode) and place == (read.st_dev, read.st_ino):
+            raise Fatal(f"{name}: is the input, and would be overwritten: name another file")
+    if len(outputs) == 2 and outputs[0][1] is not None and outputs[0][1] == outputs[1][1]:
+        raise Fatal(f"{dead_letters}: is named for both --output and --dead-letters: name another file for one of them")
+
+
+def _place(name: str) -> tuple[int, int] | str | None:
+    """What an output is, whatever its name; None where two can write to it without harm, as to /dev/null."""
+    try:
+        found = os.fstat(sys.stdout.fileno()) if name == "-" else Path(name).stat()
+    except OSError:  # not there yet, or opening it will say why not
+        return os.path.realpath(name)
+    if stat.S_ISREG(found.st_mode):
+        return found.st_dev, found.st_ino
+    return name if name == "-" else None
+
+
+def _output(files: ExitStack, name: str) -> IO[bytes]:
     if name == "-":  # a buffer of our own: what could not be written must not be tried again when Python ends
         return files.enter_context(open(sys.stdout.fileno(), "wb", closefd=False))
-    path = Path(name)
-    if path.is_file() and os.path.samestat(path.stat(), os.fstat(source.fileno())):
-        raise Fatal(f"{name}: is the input, and would be overwritten: name another file")
     try:
-        return files.enter_context(path.open("wb"))
+        return files.enter_context(Path(name).open("wb"))
     except OSError as error:
         raise Fatal(f"{name}: cannot be opened: {error.strerror}") from error
 
@@ -185,9 +203,9 @@ class FileSource(Source):
 
 
 class FileSink(Sink):
-    """Verdicts to one stream; dead letters as JSON to another, or a line each on stderr without their content."""
+    """Verdicts to one stream; dead letters as JSON to another, or without one a line each on stderr that hides them."""
 
-    def __init__(self, verdicts: IO[bytes], dead_letters: IO[bytes]) -> None:
+    def __init__(self, verdicts: IO[bytes], dead_letters: IO[bytes] | None) -> None:
         self._verdicts = verdicts
         self._dead_letters = dead_letters
         self.dead_letters = 0
@@ -201,9 +219,12 @@ class FileSink(Sink):
         else:
             self.dead_letters += 1
             headers = {name: value.decode("utf-8", "replace") for name, value in outgoing.headers}
-            value = (outgoing.value or b"").decode("utf-8", "backslashreplace")
-            self._dead_letters.write(orjson.dumps({**headers, "value": value}) + b"\n")
-            tqdm.write(f"line {int(headers['offset']) + 1}: {headers['reason']}: {headers['detail']}", file=sys.stderr)
+            if self._dead_letters is None:
+                line = int(headers["offset"]) + 1
+                tqdm.write(f"line {line}: {headers['reason']}: {headers['detail']}", file=sys.stderr)
+            else:
+                value = (outgoing.value or b"").decode("utf-8", "backslashreplace")
+                self._dead_letters.write(orjson.dumps({**headers, "value": value}) + b"\n")
         done: Future[Any] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
