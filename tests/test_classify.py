@@ -105,7 +105,9 @@ def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
     assert [verdict["post_id"] for verdict in verdicts(output.read_bytes())] == ["a", "b"]
 
 
-def test_bad_lines_stop_nothing_and_lie_in_the_dead_letters_as_they_were(tmp_path: Path) -> None:
+def test_bad_lines_stop_nothing_and_lie_in_the_dead_letters_as_they_were(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     file, output, dead = tmp_path / "posts.jsonl", tmp_path / "verdicts.jsonl", tmp_path / "dead.jsonl"
     file.write_bytes(b'{"id": "a", "text": "one"}\nnot json: secret\n{"id": "b"}\n{"id": "c", "text": "three"}\n')
 
@@ -122,6 +124,9 @@ def test_bad_lines_stop_nothing_and_lie_in_the_dead_letters_as_they_were(tmp_pat
         ("1", "not_json", "not json: secret"),
         ("2", "schema", '{"id": "b"}'),
     ]
+    [summary] = capfd.readouterr().err.splitlines()  # and no line for each, which the file has
+    assert summary.startswith("3 posts: ")
+    assert "; 2 dead letters; " in summary
 
 
 def test_bad_lines_are_named_by_number_and_not_shown(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

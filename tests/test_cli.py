@@ -60,6 +60,12 @@ def test_help_of_run_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> 
     assert "MODERATION_BATCH_TOKENS (default 512)" in text
 
 
+def test_help_of_classify_says_what_is_shown_of_a_bad_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(help_of(capsys, "classify").split())
+    assert "bad lines go, whole (default: nowhere; stderr names the line number and reason of each)" in text
+    assert "leave the exit code 0" in text
+
+
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])

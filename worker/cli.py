@@ -54,7 +54,8 @@ examples:
 
 CLASSIFY = """\
 Scores posts without Kafka, by the very code that `run` uses. Input: JSON Lines, a post on each line (id and text,
-and optionally title, language, revision, created_at). Output: JSON Lines, a verdict for each post, in order.
+and optionally title, language, revision, created_at). Output: JSON Lines, a verdict for each post, in order. Lines
+that are no post stop nothing and leave the exit code 0; the summary on stderr counts them as dead letters.
 
 examples:
   moderation-worker classify posts.jsonl --output verdicts.jsonl --dead-letters bad.jsonl
@@ -151,7 +152,11 @@ def _parser() -> argparse.ArgumentParser:
         "--bundle", type=Path, metavar="DIR", help="model bundle (default: MODERATION_BUNDLE, else the bundled)"
     )
     classify.add_argument("--output", default="-", metavar="FILE", help="where verdicts go; - (default) is stdout")
-    classify.add_argument("--dead-letters", metavar="FILE", help="where bad lines go (default: stderr)")
+    classify.add_argument(
+        "--dead-letters",
+        metavar="FILE",
+        help="where bad lines go, whole (default: nowhere; stderr names the line number and reason of each)",
+    )
     classify.add_argument("--no-progress", action="store_true", help="no progress bar, also on a terminal")
     classify.set_defaults(command=_classify)
 
