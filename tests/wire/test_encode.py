@@ -1,4 +1,5 @@
 import hashlib
+import json
 import math
 
 import numpy as np
