@@ -95,6 +95,17 @@ def test_last_line_without_a_newline_and_blank_lines_lose_nothing(tmp_path: Path
     assert [(v["post_id"], v["source"]["offset"]) for v in verdicts(output.read_bytes())] == [("a", 1), ("b", 4)]
 
 
+def test_byte_order_mark_is_no_part_of_the_first_line(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, output = tmp_path / "posts.jsonl", tmp_path / "verdicts.jsonl"
+    mark = b"\xef\xbb\xbf"
+    file.write_bytes(mark + lines({"id": "a", "text": "one"}) + mark + lines({"id": "b", "text": "two"}))
+
+    assert main(["classify", str(file), "--output", str(output)]) == 0
+
+    assert [(v["post_id"], v.get("reason")) for v in verdicts(output.read_bytes())] == [("a", None), ("b", "not_json")]
+    assert "line 2: not_json: " in capfd.readouterr().err  # it belongs at the beginning alone
+
+
 def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
     file, output = tmp_path / "posts.jsonl", tmp_path / "verdicts.jsonl"
     padding = "x" * 2_500_000  # an unknown field: ignored, but read

@@ -32,8 +32,8 @@ from worker.pipeline import Limits, Pipeline
 from worker.settings import load
 
 READ_BYTES = 1 << 20
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: lines may be unread."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+INTERRUPTED = 130  # exit status after Ctrl-C: lines may be unread
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -54,15 +54,14 @@ async def _classify(arguments: argparse.Namespace) -> int:
     with _reported(), ExitStack() as files:
         source_file = _input(files, arguments.file)
         size = os.fstat(source_file.fileno()).st_size
-        _refuse_shared(source_file, arguments.output, arguments.dead_letters)
         dead_letters = arguments.dead_letters
+        _refuse_shared(source_file, arguments.output, dead_letters)
         sink = FileSink(_output(files, arguments.output), _output(files, dead_letters) if dead_letters else None)
         bar = files.enter_context(
             tqdm(total=size or None, unit="B", unit_scale=True, disable=True if arguments.no_progress else None)
         )
-        source = FileSource(source_file, arguments.file)
         pipeline = Pipeline(
-            source=source,
+            source=FileSource(source_file, arguments.file),
             sink=sink,
             prepare=engine.prepare,
             score=engine.score,
@@ -79,9 +78,8 @@ async def _classify(arguments: argparse.Namespace) -> int:
             raise group.exceptions[0] from None
         seconds = time.monotonic() - start
     verdicts = ", ".join(f"{counts[action]} {action}" for action in ("allow", "review", "block"))
-    rate = counts.total() / seconds if seconds else 0.0
-    summary = f"{counts.total()} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s"
-    tqdm.write(summary, file=sys.stderr)
+    posts, rate = counts.total(), counts.total() / seconds if seconds else 0.0
+    tqdm.write(f"{posts} posts: {verdicts}; {sink.dead_letters} dead letters; {rate:,.0f} posts/s", file=sys.stderr)
     return INTERRUPTED if pipeline.stopped else 0
 
 
@@ -138,7 +136,7 @@ def _output(files: ExitStack, name: str) -> IO[bytes]:
 
 
 class FileSource(Source):
-    """Lines of a stream as records of one partition; blank lines are no records."""
+    """Lines of a stream as records of one partition; blank lines are no records, nor is a mark before the first."""
 
     def __init__(self, stream: FileIO, name: str) -> None:
         self._stream = stream
@@ -190,7 +188,8 @@ class FileSource(Source):
         *lines, self._rest = (self._rest + read).split(b"\n")
         if self._ended:
             lines.append(self._rest)
-        for line in lines:
+        for whole in lines:
+            line = whole if self._number else whole.removeprefix(BYTE_ORDER_MARK)  # as spreadsheets write it
             if line.strip():
                 self._lines.append(Record(self._partition, self._number, -1, None, line.rstrip(b"\r")))
             self._number += 1
