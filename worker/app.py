@@ -1,4 +1,4 @@
-"""The composition root: builds the adapters from the settings, wires the pipeline, answers signals and probes."""
+"""The composition root: one worker process from start to stop, with its signals and probes."""
 
 import asyncio
 import signal
@@ -9,22 +9,20 @@ from typing import Any
 import structlog
 
 from worker.core.errors import Fatal, Transient
-from worker.core.retry import Backoff
-from worker.core.types import Channel, Partition
+from worker.core.types import Partition
 from worker.engine import Engine, build_engine
 from worker.kafka.cluster import TopicFacts, inspect
-from worker.kafka.consumer import KafkaSource
-from worker.kafka.producer import KafkaSink
 from worker.ops import logs
 from worker.ops.health import Health
 from worker.ops.http import HttpServer
 from worker.ops.metrics import Metrics
-from worker.pipeline import Limits, Pipeline
-from worker.settings import Settings, kafka_security
+from worker.settings import Settings
+from worker.wiring import TOPIC_VARIABLES, Parts, assemble, connection, existing, record_limits, topic_names
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
+RETRY_SECONDS = 1.0
 INTERRUPTED = 130
 
 
@@ -38,13 +36,13 @@ def run(settings: Settings) -> int:
 
 
 class Worker:
-    """One worker process. `serve` runs it; `stop` ends it cleanly."""
+    """One worker process. `serve` runs it; `stop` ends it cleanly. Implements Membership."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
         self._health = Health(stall_timeout=settings.stall_timeout_seconds)
-        self._pipeline: Pipeline | None = None
+        self._parts: Parts | None = None
         self._stopping = asyncio.Event()
         self._serving: asyncio.Task[Any] | None = None
         self.ready = asyncio.Event()
@@ -55,8 +53,8 @@ class Worker:
         if not self._stopping.is_set():
             log.info("stopping: finishing what is in flight")
             self._stopping.set()
-            if self._pipeline is not None:
-                self._pipeline.stop()
+            if self._parts is not None:
+                self._parts.pipeline.stop()
 
     def interrupt(self) -> None:
         """Stop at the first Ctrl-C; at the second end at once, which loses nothing: it will be read again."""
@@ -76,20 +74,38 @@ class Worker:
             loop.add_signal_handler(signal.SIGTERM, self.stop)
             loop.add_signal_handler(signal.SIGINT, self.interrupt)
             try:
-                await self._serve()
+                if await self._started():
+                    await self._work()
             except* Fatal as group:
                 raise _first(group) from None
         log.info("stopped")
         return 0
 
-    async def _serve(self) -> None:
-        settings = self._settings
+    async def _started(self) -> bool:
+        """Everything that may take long before the first record; False where `stop` came first."""
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not starting.done():
+                starting.cancel()
+        if self._stopping.is_set():
+            return False
+        self._parts = await starting
+        return True
+
+    async def _start(self) -> Parts:
         facts = await self._topics()
-        limits = {
-            Channel.OUTPUT: _limit(settings.max_output_bytes, facts[settings.output_topic]),
-            Channel.DEAD_LETTER: _limit(settings.max_dead_letter_bytes, facts[settings.dead_letter_topic]),
-        }
-        engine = await asyncio.to_thread(build_engine, settings, limits=limits, decided=self._metrics.decided)
+        limits = record_limits(self._settings, facts)
+        engine = await asyncio.to_thread(build_engine, self._settings, limits=limits, decided=self._metrics.decided)
+        self._loaded(engine)
+        parts = assemble(self._settings, facts, engine, self._metrics, self)
+        await parts.sink.start()
+        return parts
+
+    def _loaded(self, engine: Engine) -> None:
         bundle = engine.bundle
         self._metrics.model_loaded(
             name=bundle.name,
@@ -99,58 +115,40 @@ class Worker:
             labels=bundle.labels,
         )
         self._health.model_loaded()
-        sink = KafkaSink(
-            connection=connection(settings),
-            input_partitions=facts[settings.input_topic].partitions,
-            topics={Channel.OUTPUT: settings.output_topic, Channel.DEAD_LETTER: settings.dead_letter_topic},
-            facts={
-                Channel.OUTPUT: facts[settings.output_topic],
-                Channel.DEAD_LETTER: facts[settings.dead_letter_topic],
-            },
-            limits=limits,
-        )
-        source = KafkaSource(
-            settings.input_topic,
-            connection=connection(settings),
-            group=_group(settings),
-            allow_jump=settings.out_of_range == "earliest",
-            membership=self,
-            backoff=Backoff(deadline=settings.retry_deadline_seconds),
-        )
-        self._pipeline = _pipeline(settings, engine, source, sink, self._metrics)
-        if self._stopping.is_set():
-            return
-        log.info("starting", model=engine.bundle.name, version=engine.bundle.version, threads=engine.scoring_threads)
-        ticker = asyncio.create_task(self._tick(self._pipeline, source))
-        try:
-            await sink.start()
-            await self._pipeline.run()
-        finally:
-            self._health.joined(in_group=False)
-            ticker.cancel()
-            await source.leave()
-            await sink.stop()
+        log.info("starting", model=bundle.name, version=bundle.version, threads=engine.scoring_threads)
 
     async def _topics(self) -> dict[str, TopicFacts]:
         """Describe the three topics; wait for a broker as long as one request may take, then give up."""
-        settings = self._settings
-        names = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
-        deadline = time.monotonic() + settings.request_timeout_seconds
+        names = topic_names(self._settings)
+        deadline = time.monotonic() + self._settings.request_timeout_seconds
         while True:
             try:
-                facts = await inspect(connection(settings), names)
+                facts = await inspect(connection(self._settings), names)
                 break
             except Transient as error:
                 if time.monotonic() > deadline:
                     raise Fatal(str(error)) from error
                 log.warning("waiting for Kafka", error=str(error))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), 1)
-                    raise Fatal(f"stopped before Kafka could be reached: {error}") from error
+                await asyncio.sleep(RETRY_SECONDS)
         return {
             name: existing(name, facts.get(name), variable)
             for name, variable in zip(names, TOPIC_VARIABLES, strict=True)
         }
+
+    async def _work(self) -> None:
+        if self._parts is None:
+            raise RuntimeError("the worker was not started")
+        parts = self._parts
+        ticker = asyncio.create_task(self._tick(parts))
+        try:
+            await parts.pipeline.run()
+        finally:
+            self._health.joined(in_group=False)
+            ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
+            await parts.source.leave()
+            await parts.sink.stop()
 
     # Membership
 
@@ -172,22 +170,24 @@ class Worker:
         """A partition went on at its earliest offset."""
         self._metrics.offset_jumped()
 
-    async def _tick(self, pipeline: Pipeline, source: KafkaSource) -> None:
+    async def _tick(self, parts: Parts) -> None:
         """Report what nobody calls in: the loop's own lag, partitions' lag, progress for the liveness probe."""
+        lanes, budget = parts.pipeline.lanes, parts.pipeline.budget
         positions: dict[Partition, int | None] = {}
         while True:
             start = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
             self._metrics.event_loop_lag(time.monotonic() - start - TICK_SECONDS)
             self._health.beat()
-            for gone in positions.keys() - pipeline.lanes.keys():
+            self._metrics.in_flight(budget.posts, budget.bytes)
+            for gone in positions.keys() - lanes.keys():
                 del positions[gone]
                 self._metrics.forget(gone)
                 self._health.forget(gone)
-            self._metrics.in_flight(pipeline.budget.posts, pipeline.budget.bytes)
-            ends = source.end_offsets()
-            for partition, lane in pipeline.lanes.items():
-                oldest, position = lane.ledger.oldest(), lane.ledger.position
+            ends = parts.source.end_offsets()
+            for partition, lane in lanes.items():
+                oldest = lane.ledger.oldest()
+                position = parts.source.start_of(partition) if lane.ledger.position is None else lane.ledger.position
                 self._health.waiting(partition, has_work=oldest is not None)
                 if positions.get(partition) != position:
                     self._health.progress(partition)
@@ -196,63 +196,6 @@ class Worker:
                     self._metrics.lag(partition, max(0, ends[partition] - position))
                 behind = time.time() - oldest.timestamp_ms / 1000 if oldest and oldest.timestamp_ms >= 0 else 0.0
                 self._metrics.time_lag(partition, max(0.0, behind))
-
-
-TOPIC_VARIABLES = ("MODERATION_INPUT_TOPIC", "MODERATION_OUTPUT_TOPIC", "MODERATION_DEAD_LETTER_TOPIC")
-
-
-def connection(settings: Settings) -> dict[str, Any]:
-    """Arguments that every Kafka client takes."""
-    return {
-        "bootstrap_servers": settings.bootstrap_servers,
-        "client_id": settings.client_id,
-        "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
-        **kafka_security(settings),
-    }
-
-
-def existing(topic: str, facts: TopicFacts | None, variable: str) -> TopicFacts:
-    """Return the facts of a topic that must be there. Raises Fatal naming the setting."""
-    if facts is None:
-        raise Fatal(f"topic {topic} ({variable}) does not exist: create it, or name another one")
-    return facts
-
-
-def _group(settings: Settings) -> dict[str, Any]:
-    return {
-        "group_id": settings.group_id,
-        "group_instance_id": settings.group_instance_id,
-        "session_timeout_ms": int(settings.session_timeout_seconds * 1000),
-        "heartbeat_interval_ms": int(settings.heartbeat_interval_seconds * 1000),
-        "rebalance_timeout_ms": int(settings.rebalance_timeout_seconds * 1000),
-        "max_poll_interval_ms": int(settings.max_poll_interval_seconds * 1000),
-    }
-
-
-def _limit(configured: int, facts: TopicFacts) -> int:
-    return min(configured, facts.max_message_bytes) if facts.max_message_bytes else configured
-
-
-def _pipeline(settings: Settings, engine: Engine, source: KafkaSource, sink: KafkaSink, metrics: Metrics) -> Pipeline:
-    limits = Limits(
-        max_posts=settings.max_in_flight_posts,
-        max_bytes=settings.max_in_flight_bytes,
-        batch_tokens=settings.batch_tokens,
-        scoring_threads=engine.scoring_threads,
-        commit_interval=settings.commit_interval_seconds,
-        drain_timeout=settings.drain_timeout_seconds,
-        backoff=Backoff(deadline=settings.ack_deadline_seconds),
-    )
-    return Pipeline(
-        source=source,
-        sink=sink,
-        prepare=engine.prepare,
-        score=engine.score,
-        encode=engine.encode,
-        observer=metrics,
-        limits=limits,
-        clock=time.monotonic,
-    )
 
 
 def _first(group: BaseExceptionGroup[Fatal]) -> Fatal:

@@ -36,7 +36,7 @@ async def test_a_replaced_producer_never_stores_what_was_unsent(
     try:
         await (await send(b"before"))
         fresh_kafka.pause()
-        on_its_way = await send(b"on its way")
+        await send(b"on its way")
         producer = sink._producer
         assert producer is not None
         while partition.partition not in {tp.partition for tp in producer._sender._muted_partitions}:  # noqa: ASYNC110 - aiokafka tells nobody
@@ -44,13 +44,11 @@ async def test_a_replaced_producer_never_stores_what_was_unsent(
         behind = await send(b"behind")
         sink.halt()
         resetting = asyncio.create_task(sink.reset(KafkaError("a failure")))
-        with pytest.raises(KafkaError):
-            await behind
         fresh_kafka.resume()
         await resetting
+        assert not behind.done()
         await (await send(b"after"))
     finally:
         await sink.stop()
-    assert on_its_way.done()
     values = [record.value for record in await read_all(fresh_kafka.bootstrap, topic)]
     assert values in ([b"before", b"after"], [b"before", b"on its way", b"after"])

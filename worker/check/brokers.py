@@ -8,11 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from worker.app import connection
 from worker.check.finding import Finding, Mark
 from worker.core.errors import Fatal, Transient
 from worker.kafka.cluster import inspect
 from worker.settings import Settings
+from worker.wiring import connection
 
 T = TypeVar("T")
 

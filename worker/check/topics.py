@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 
 import worker
-from worker.app import TOPIC_VARIABLES, existing
 from worker.check.brokers import ask, impatient
 from worker.check.finding import Finding, Mark
 from worker.core.errors import Fatal
@@ -13,6 +12,7 @@ from worker.kafka.cluster import TopicFacts, inspect
 from worker.model.bundle import Bundle
 from worker.settings import Settings
 from worker.wire.encode import Encoder, Model
+from worker.wiring import TOPIC_VARIABLES, existing
 
 NEARLY = 0.9
 """Kafka's default limit of a topic and ours of a dead letter differ by 5 %: that is not worth a warning."""

@@ -10,10 +10,10 @@ from typing import Any, Self
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from worker.app import connection
 from worker.demo.samples import SAMPLES, Deleted, key_of, shown, value_of
 from worker.demo.screen import Row, Screen, scores_text
 from worker.settings import Settings
+from worker.wiring import connection
 
 CORRELATION = "correlation_id"
 """The worker passes this header on: by it the demo knows its own posts, also in topics that hold others."""

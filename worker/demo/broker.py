@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from worker.app import connection
 from worker.core.errors import Fatal, Transient
 from worker.kafka.cluster import inspect
 from worker.settings import Settings
+from worker.wiring import connection
 
 PARTITIONS = 4
 MOST_REPLICAS = 3

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
-COMMIT_SECONDS = 10.0
+COMMIT_SECONDS = 5.0
+LEAVE_SECONDS = 3.0
 
 
 class Membership(Protocol):
@@ -72,6 +73,7 @@ class KafkaSource:
         self._rebalance: Rebalance | None = None
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._open: frozenset[TopicPartition] = frozenset()
+        self._starts: dict[TopicPartition, int] = {}
         self._stopped: set[TopicPartition] = set()
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._paused = False
@@ -99,7 +101,7 @@ class KafkaSource:
         """Leave the group, so that others take over at once, and disconnect."""
         if self._consumer is not None:
             try:
-                async with asyncio.timeout(COMMIT_SECONDS):
+                async with asyncio.timeout(LEAVE_SECONDS):
                     await self._consumer.stop()
             except (KafkaError, TimeoutError) as error:
                 log.warning("left without goodbye: the group notices after the session timeout", error=repr(error))
@@ -133,6 +135,10 @@ class KafkaSource:
         ends = {Partition(*tp): self.consumer.highwater(tp) for tp in self._open}
         return {partition: end for partition, end in ends.items() if end is not None}
 
+    def start_of(self, partition: Partition) -> int | None:
+        """The offset at which reading of an open partition began: its commit, or the earliest."""
+        return self._starts.get(TopicPartition(*partition))
+
     @property
     def consumer(self) -> AIOKafkaConsumer:
         """The consumer, once `join` was called."""
@@ -165,6 +171,7 @@ class KafkaSource:
         for tp, offset in starts.items():
             self.consumer.seek(tp, offset)
         self._open |= starts.keys()
+        self._starts |= starts
         self._paused = False
         self.consumer.resume(*starts)
         if self._rebalance is not None:
@@ -184,8 +191,8 @@ class KafkaSource:
     async def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
         """The log no longer holds the position to read. Going on would skip posts, so it must be allowed."""
         for tp, offset in offsets.items():
-            if tp not in self._assigned:
-                continue
+            if tp not in self._assigned or offset != await self.consumer.position(tp):
+                continue  # of a fetch that a seek has overtaken
             if self._allow_jump:
                 earliest = (await self.consumer.beginning_offsets([tp]))[tp]
                 log.error("offset out of range, going on at the earliest", partition=tp, offset=offset, to=earliest)

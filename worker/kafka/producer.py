@@ -20,7 +20,7 @@ from worker.kafka.cluster import TopicFacts
 log = structlog.get_logger(__name__)
 
 BATCH_BYTES = 64 * 1024
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 
 
 class KafkaSink:
@@ -119,7 +119,8 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Drop what is unsent and disconnect. aiokafka's own `stop` would send it first."""
-    producer._message_accumulator.fail_all(KafkaError("the producer was replaced"))  # noqa: SLF001
+    """Drop what is unsent and disconnect: aiokafka's own `stop` would send it first."""
+    if (sender := producer._sender.sender_task) is not None:  # noqa: SLF001 - it would go on behind our back
+        sender.cancel()
     await producer.client.close()
     producer._closed = True  # noqa: SLF001 - or it complains when it is collected

@@ -80,9 +80,7 @@ DECISIONS = Metric(
 SCORE_OF_LABEL = Metric("score", "histogram", "Scores of posts.", ("label",), SCORE)
 
 # The group
-LAG = Metric(
-    "consumer_lag", "gauge", "Records between the commit and the end of the partition.", ("topic", "partition")
-)
+LAG = Metric("consumer_lag", "gauge", "X", ("topic", "partition"))
 TIME_LAG = Metric(
     "consumer_time_lag_seconds",
     "gauge",

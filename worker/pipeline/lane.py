@@ -66,7 +66,7 @@ class Lane:
                     try:
                         future = await self._sink.send(self.partition, outgoing)
                     except Exception as error:  # noqa: BLE001 - the rewind settles every open position
-                        self._break(error)
+                        self._failed(error)
                         return
                     future.add_done_callback(partial(self._acknowledged, entry))
 
@@ -84,7 +84,7 @@ class Lane:
                 future.exception()  # retrieved: a closed lane's failures are nobody's
             return
         if future.cancelled() or (error := future.exception()) is not None:
-            self._break(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
+            self._failed(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
             return
         if self.ledger.acknowledge(entry):
             self._budget.give(entry.record.size)
@@ -93,8 +93,7 @@ class Lane:
                 self.idle.set()
             self._changed()
 
-    def _break(self, error: BaseException) -> None:
-        """An output will never be acknowledged: nobody need wait for this lane any more."""
+    def give_up(self) -> None:
+        """The sink is halted: nothing more is acknowledged, so nobody need wait for this lane."""
         self._broken = True
         self.idle.set()
-        self._failed(error)

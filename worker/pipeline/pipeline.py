@@ -221,6 +221,8 @@ class Pipeline:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._sink.halt()
+        for lane in self._lanes.values():
+            lane.give_up()
         self._interrupt()
 
     def _lane_failed(self, partition: Partition, error: BaseException) -> None:

@@ -1,0 +1,116 @@
+"""From settings to the arguments and parts a worker is made of."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.core.errors import Fatal
+from worker.core.ports import Observer
+from worker.core.retry import Backoff
+from worker.core.types import Channel
+from worker.engine import Engine
+from worker.kafka.cluster import TopicFacts
+from worker.kafka.consumer import KafkaSource, Membership
+from worker.kafka.producer import KafkaSink
+from worker.pipeline import Limits, Pipeline
+from worker.settings import Settings, kafka_security
+
+TOPIC_VARIABLES = ("MODERATION_INPUT_TOPIC", "MODERATION_OUTPUT_TOPIC", "MODERATION_DEAD_LETTER_TOPIC")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A worker's pipeline with its two ends."""
+
+    source: KafkaSource
+    sink: KafkaSink
+    pipeline: Pipeline
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Arguments that every Kafka client takes."""
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": settings.client_id,
+        "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
+        **kafka_security(settings),
+    }
+
+
+def topic_names(settings: Settings) -> tuple[str, str, str]:
+    """Input, output and dead-letter topic, in the order of TOPIC_VARIABLES."""
+    return settings.input_topic, settings.output_topic, settings.dead_letter_topic
+
+
+def existing(topic: str, facts: TopicFacts | None, variable: str) -> TopicFacts:
+    """Return the facts of a topic that must be there. Raises Fatal naming the setting."""
+    if facts is None:
+        raise Fatal(f"topic {topic} ({variable}) does not exist: create it, or name another one")
+    return facts
+
+
+def record_limits(settings: Settings, facts: Mapping[str, TopicFacts]) -> dict[Channel, int]:
+    """Largest record for each topic, in bytes: the setting, or the topic's own limit where that is smaller."""
+    configured = {
+        Channel.OUTPUT: (settings.max_output_bytes, facts[settings.output_topic]),
+        Channel.DEAD_LETTER: (settings.max_dead_letter_bytes, facts[settings.dead_letter_topic]),
+    }
+    return {channel: min(size, topic.max_message_bytes or size) for channel, (size, topic) in configured.items()}
+
+
+def assemble(
+    settings: Settings,
+    facts: Mapping[str, TopicFacts],
+    engine: Engine,
+    observer: Observer,
+    membership: Membership,
+) -> Parts:
+    """Build the adapters and wire the pipeline; nothing is connected yet."""
+    topics = {Channel.OUTPUT: settings.output_topic, Channel.DEAD_LETTER: settings.dead_letter_topic}
+    sink = KafkaSink(
+        connection=connection(settings),
+        input_partitions=facts[settings.input_topic].partitions,
+        topics=topics,
+        facts={channel: facts[topic] for channel, topic in topics.items()},
+        limits=record_limits(settings, facts),
+    )
+    source = KafkaSource(
+        settings.input_topic,
+        connection=connection(settings),
+        group=_group(settings),
+        allow_jump=settings.out_of_range == "earliest",
+        membership=membership,
+        backoff=Backoff(deadline=settings.retry_deadline_seconds),
+    )
+    limits = Limits(
+        max_posts=settings.max_in_flight_posts,
+        max_bytes=settings.max_in_flight_bytes,
+        batch_tokens=settings.batch_tokens,
+        scoring_threads=engine.scoring_threads,
+        commit_interval=settings.commit_interval_seconds,
+        drain_timeout=settings.drain_timeout_seconds,
+        backoff=Backoff(deadline=settings.ack_deadline_seconds),
+    )
+    pipeline = Pipeline(
+        source=source,
+        sink=sink,
+        prepare=engine.prepare,
+        score=engine.score,
+        encode=engine.encode,
+        observer=observer,
+        limits=limits,
+        clock=time.monotonic,
+    )
+    return Parts(source, sink, pipeline)
+
+
+def _group(settings: Settings) -> dict[str, Any]:
+    return {
+        "group_id": settings.group_id,
+        "group_instance_id": settings.group_instance_id,
+        "session_timeout_ms": int(settings.session_timeout_seconds * 1000),
+        "heartbeat_interval_ms": int(settings.heartbeat_interval_seconds * 1000),
+        "rebalance_timeout_ms": int(settings.rebalance_timeout_seconds * 1000),
+        "max_poll_interval_ms": int(settings.max_poll_interval_seconds * 1000),
+    }
