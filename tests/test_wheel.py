@@ -1,32 +1,28 @@
 """The wheel as somebody installs it: it holds all that it needs, and works without the checkout."""
 
+import ast
 import json
+import os
+import re
 import subprocess
 import sys
-import sysconfig
+import tomllib
+import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from worker import __version__
 
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).parents[1]
 BUILD_SECONDS = 110
+INSTALL_SECONDS = 400
+"""Downloads included, where nothing is cached."""
 BUNDLE = ROOT / "worker" / "bundles" / "default"
-
-# -I and -S keep out the environment's paths, the working directory, and the link of an editable install to the
-# checkout: there is the installed wheel, then the standard library, then the dependencies.
-CLASSIFY = """
-import sys
-target, dependencies = sys.argv[1:]
-sys.path.insert(0, target)
-sys.path.append(dependencies)
-import worker
-print(worker.__file__, file=sys.stderr)
-from worker.cli import main
-sys.exit(main(["classify"]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +36,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+class Environment:
+    """A new virtual environment: the locked dependencies and the wheel, and nothing of the developer's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        venv.create(folder, with_pip=True)
+
+    def run(self, *command: str, stdin: str = "", seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Run a program of this environment elsewhere than in the checkout, without variables of Python or ours."""
+        program, *arguments = command
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MODERATION_"))}
+        return subprocess.run(
+            [str(self.folder / "bin" / program), *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=seconds,
+            check=False,
+            cwd=self.folder,
+            env=kept | {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"},
+        )
+
+    def pip(self, *arguments: str) -> None:
+        done = self.run("python", "-m", "pip", *arguments, seconds=INSTALL_SECONDS)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel installed, and nothing else."""
-    target = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
-    subprocess.run([*pip, str(target), str(wheel)], check=True, timeout=BUILD_SECONDS, stdin=subprocess.DEVNULL)
-    return target
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The wheel with the extra `demo`, as the lock file has it."""
+    environment = Environment(tmp_path_factory.mktemp("installed"))
+    environment.pip("install", "--quiet", "--require-hashes", "-r", str(ROOT / "requirements" / "demo.txt"))
+    environment.pip("install", "--quiet", "--no-deps", "--no-index", str(wheel))
+    return environment
 
 
 def test_wheel_holds_every_schema_and_the_bundled_model_unchanged(wheel: Path) -> None:
@@ -73,19 +96,61 @@ def test_wheel_holds_the_package_its_licence_and_commands_alone(wheel: Path) -> 
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_installed_wheel_classifies_without_the_checkout(installed: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", CLASSIFY, str(installed), sysconfig.get_path("purelib")],
-        input=b'{"id": "1", "text": "Hello out there!"}\n',
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=tmp_path,
-    )
+def test_installed_wheel_lies_in_its_own_environment_and_its_dependencies_agree(installed: Environment) -> None:
+    found = installed.run("python", "-c", "import worker; print(worker.__file__)").stdout.strip()
 
-    assert done.returncode == 0, done.stderr.decode()
-    imported = Path(done.stderr.decode().splitlines()[0])
-    assert imported == installed / "worker" / "__init__.py"
-    verdict = json.loads(done.stdout)
-    assert (verdict["post_id"], verdict["schema"]) == ("1", "verdict.v1")
-    assert verdict["scores"]
+    assert Path(found).is_relative_to(installed.folder)
+    installed.pip("check")
+
+
+def test_installed_wheel_classifies_without_the_checkout(installed: Environment) -> None:
+    posts = "".join(json.dumps({"id": f"p{number}", "text": "Hello out there!"}) + "\n" for number in range(3))
+
+    done = installed.run("moderation-worker", "classify", stdin=posts)
+
+    assert done.returncode == 0, done.stderr
+    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(verdict["post_id"], verdict["schema"]) for verdict in verdicts] == [
+        (f"p{number}", "verdict.v1") for number in range(3)
+    ]
+    assert all(verdict["scores"] for verdict in verdicts)
+
+
+def test_installed_wheel_shows_its_demo_without_the_checkout(installed: Environment) -> None:
+    done = installed.run("moderation-worker", "demo", "--posts", "3", "--rate", "20")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("3 posts: ")
+
+
+def test_every_package_imported_is_declared() -> None:
+    """What only another dependency brings may be gone with that one's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    serving = _names(project["dependencies"])
+    extras = {extra: serving | _names(needed) for extra, needed in project["optional-dependencies"].items()}
+    distributions = packages_distributions()
+    undeclared = []
+    for file in (ROOT / "worker").rglob("*.py"):
+        declared = extras.get(file.relative_to(ROOT / "worker").parts[0], serving)
+        imported = {_normalised(distributions.get(module, [module])[0]) for module in _imported(file)}
+        undeclared += [f"{file.relative_to(ROOT)}: {name}" for name in sorted(imported - declared)]
+    assert undeclared == []
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {_normalised(re.split(r"[^\w.-]", requirement)[0]) for requirement in requirements}
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _imported(file: Path) -> set[str]:
+    """Modules of others that the file imports."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module.split(".")[0])
+    return modules - sys.stdlib_module_names - {"worker", "_typeshed"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Literal, get_args, get_origin
 
-from annotated_types import Ge, Le
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -53,11 +52,8 @@ def _members(annotation: object) -> tuple[object, ...]:
 def _range(metadata: Iterable[object]) -> str:
     lowest = highest = ""
     for item in metadata:
-        match item:
-            case Ge(ge=bound):
-                lowest = f" from {bound:,}"
-            case Le(le=bound):
-                highest = f" to {bound:,}"
-            case _:
-                pass
+        if (bound := getattr(item, "ge", None)) is not None:
+            lowest = f" from {bound:,}"
+        if (bound := getattr(item, "le", None)) is not None:
+            highest = f" to {bound:,}"
     return lowest + highest

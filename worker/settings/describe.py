@@ -4,7 +4,6 @@ import textwrap
 from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from worker.settings.allowed import allowed, variable
 from worker.settings.fields import Settings
@@ -65,7 +64,7 @@ def help_text(width: int = 100) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.default
-    if default is None or default is PydanticUndefined:
+    if field.default_factory is not None or default is None or field.is_required():
         return ""
     if isinstance(default, bool):
         return str(default).lower()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SecretsSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -108,7 +107,7 @@ def _validated(values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:
     return None, lines
 
 
-def _lines(problem: ErrorDetails, values: Mapping[str, Any]) -> list[str]:
+def _lines(problem: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
     message = str(problem.get("ctx", {}).get("error", ""))
     if not problem["loc"]:
         return message.splitlines()
