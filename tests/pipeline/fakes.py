@@ -171,7 +171,7 @@ class FakeSink(Sink):
         self.send_faults: list[Exception] = []
         self.reset_faults: list[Exception] = []
         self.resets: list[BaseException] = []
-        self.halts = 0
+        self.halted = False
         self.before_reset: Callable[[], Awaitable[None]] | None = None
         self.refuses: Callable[[Partition, Outgoing], bool] = lambda _partition, _outgoing: False
 
@@ -183,14 +183,15 @@ class FakeSink(Sink):
         self.sent.append(sent)
         if self.refuses(partition, outgoing):
             sent.future.set_exception(Transient("refused"))
-        elif self.automatic:
+        elif self.automatic and not self.halted:
             sent.future.set_result(None)
         return sent.future
 
     def halt(self) -> None:
-        self.halts += 1
+        self.halted = True
 
     async def reset(self, error: BaseException) -> None:
+        self.halted = False
         self.resets.append(error)
         if self.before_reset is not None:
             await self.before_reset()

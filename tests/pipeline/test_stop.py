@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.pipeline.fakes import A, post, posts
+from tests.pipeline.fakes import A, B, post, posts
 from tests.pipeline.rig import Rig
 from worker.core.errors import Transient
 from worker.core.ports import Outcome
@@ -95,6 +95,18 @@ async def test_a_send_that_fails_at_any_step_of_the_stop_is_not_waited_for(steps
     await asyncio.sleep(0)
     await rig.stop()
     assert now() < 3
+
+
+async def test_a_send_that_fails_during_the_stop_keeps_other_partitions_from_waiting_too() -> None:
+    rig = Rig(*posts(3), *posts(3, B), automatic=False, limits=Limits(drain_timeout=25.0, commit_interval=1000.0))
+    await rig.settle(1)
+    rig.pipeline.stop()
+    await rig.settle()
+    rig.sink.acknowledge(next(sent for sent in rig.sink.sent if sent.partition == B))
+    next(sent for sent in rig.sink.sent if sent.partition == A).future.set_exception(Transient("lost"))
+    await rig.running
+    assert now() < 2.0  # the sink is halted: nothing more will be acknowledged
+    assert rig.source.committed == {B: 1}
 
 
 async def test_a_stop_while_a_poll_waits_ends_at_once() -> None:
