@@ -19,7 +19,7 @@ serve: .venv/.serving ## Install what serving needs: .venv/bin/moderation-worker
 test: .venv/.all ## All tests, on a real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest
 
-check: .venv/.all ## Static checks: formatting, lint, types, layers, generated files
+check: .venv/.all ## Static checks: formatting, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -44,7 +44,7 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
 
 ci-tools: ## Debian packages that the tests need: Java 17, Maven
-	@command -v java >/dev/null && command -v mvn >/dev/null || \
+	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' && command -v mvn >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
 
 clean: ## Remove what the targets made
@@ -61,7 +61,9 @@ clean: ## Remove what the targets made
 	$(call install,all)
 
 define install
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11 or later: name one with PYTHON=..." >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(PIP) --require-hashes -r requirements/build.txt -r requirements/$(1).txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch .venv/.$(1)

@@ -86,8 +86,15 @@ class Scene:
 
     async def until_ready(self, worker: Worker) -> None:
         """Wait until /readyz says yes."""
+        await self._until_ok(worker, "readyz")
+
+    async def until_live(self, worker: Worker) -> None:
+        """Wait until /livez says yes: the process is up, and perhaps waiting for the broker."""
+        await self._until_ok(worker, "livez")
+
+    async def _until_ok(self, worker: Worker, path: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.get(worker, "readyz").get("ok"):
+        while not self.get(worker, path).get("ok"):
             assert time.monotonic() < deadline, worker.tail()
             await asyncio.sleep(0.05)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.broker.conftest import Names
 from tests.harness import Kafka
 from tests.harness.topics import create_topic, produce
-from worker.check import findings
+from worker.check import findings, main
 from worker.check.finding import Mark
 
 pytestmark = pytest.mark.broker
@@ -63,6 +64,20 @@ def test_all_in_order_ends_with_0(kafka: Kafka, topics: Names) -> None:
     assert [line[0] for line in lines] == list("✓✓✓✓✓✓✓✓✓-"), done.stdout
     assert "verdicts keep the order of their posts" in lines[6]
     assert "commits for 0 of 2 partitions; 3 records to read" in lines[8]
+
+
+def test_beside_a_worker_that_has_the_http_port_it_ends_with_0(
+    kafka: Kafka, topics: Names, settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for role in ROLES:
+        create(kafka, topics(role))
+
+    with socket.create_server(("127.0.0.1", 0)) as worker:
+        settings.setenv("MODERATION_HTTP_PORT", str(worker.getsockname()[1]))
+        status = main()
+
+    assert status == 0
+    assert "\n! HTTP port: " in capsys.readouterr().out
 
 
 def test_missing_topic_is_wrong_named_with_its_setting_and_not_created(kafka: Kafka, topics: Names) -> None:

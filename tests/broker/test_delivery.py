@@ -1,13 +1,18 @@
 """Promises 1 to 4, 6 and 7 with at-least-once delivery: real workers, a real broker, real faults."""
 
-from collections.abc import Callable
+import asyncio
+import sys
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import orjson
 import pytest
 
+from load_tests import corpus
 from load_tests.corpus import traffic
 from load_tests.history import Report
+from load_tests.workers import ROOT
 from tests.broker.scene import made_up_posts, scene
 from tests.harness import Kafka
 from tests.harness.topics import read_all
@@ -112,6 +117,29 @@ async def test_scaling_up_and_down_mid_stream_causes_no_repeat(kafka: Kafka, top
         report = await stage.judge()
     assert_kept(report, sent)
     assert report.duplicates == 0
+
+
+async def test_classify_gives_bit_for_bit_the_scores_that_came_through_kafka(
+    kafka: Kafka, topics: Unique, tmp_path: Path
+) -> None:
+    def scores(lines: Iterable[bytes | None]) -> dict[str, bytes]:
+        found = [orjson.loads(line) for line in lines if line]
+        return {verdict["post_id"]: orjson.dumps([verdict["scores"], verdict["event_id"]]) for verdict in found}
+
+    posts = [post.value() for post in islice(corpus.posts(), 150)]
+    async with scene(kafka, topics, tmp_path) as stage:
+        await stage.produce((orjson.loads(post)["id"].encode(), post) for post in posts)
+        worker = stage.worker("a", SLOW)
+        await stage.until_done(worker)
+        through_kafka = scores(record.value for record in await read_all(kafka.bootstrap, stage.names.output))
+    for name, lines in (("as sent", posts), ("reversed", posts[::-1])):
+        file, output = tmp_path / f"{name}.jsonl", tmp_path / f"{name}.out"
+        file.write_bytes(b"\n".join(lines))
+        command = (sys.executable, "-m", "worker", "classify", str(file), "--output", str(output))
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+        assert await process.wait() == 0
+        assert scores(output.read_bytes().splitlines()) == through_kafka
+    assert len(through_kafka) == len(posts)
 
 
 async def test_a_restarted_worker_gives_the_same_scores_and_event_ids(

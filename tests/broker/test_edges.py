@@ -154,6 +154,18 @@ async def test_metrics_tell_what_the_topics_hold(kafka: Kafka, topics: Unique, t
     assert sum(v for name, v in metrics.items() if name.startswith("moderation_batch_posts_sum")) == 60
 
 
+async def test_a_stop_while_the_broker_is_silent_ends_at_once(
+    fresh_kafka: Kafka, topics: Unique, tmp_path: Path
+) -> None:
+    async with scene(fresh_kafka, topics, tmp_path) as stage:
+        fresh_kafka.pause()
+        worker = stage.worker("a", {"MODERATION_REQUEST_TIMEOUT_SECONDS": "50"})
+        await stage.until_live(worker)
+        worker.terminate()
+        assert await stage.ended(worker) == 0, worker.tail()
+        fresh_kafka.resume()
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
