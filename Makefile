@@ -63,7 +63,7 @@ clean: ## Remove what the targets made
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is not Python 3.11 or later: name one with PYTHON=..." >&2; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@{ test -f .venv/pyvenv.cfg && $(BIN)/python -m pip --version; } >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(PIP) --require-hashes -r requirements/build.txt -r requirements/$(1).txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch .venv/.$(1)
