@@ -135,15 +135,24 @@ def test_policy_file_for_other_labels_is_wrong(settings: pytest.MonkeyPatch, tmp
     assert f"MODERATION_POLICY_FILE={policy}" in text
 
 
-def test_taken_http_port_is_wrong_and_names_the_setting(settings: pytest.MonkeyPatch) -> None:
+def test_taken_http_port_is_a_warning_that_names_the_setting(settings: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         settings.setenv("MODERATION_HTTP_PORT", str(port))
         settings.setenv("MODERATION_HTTP_HOST", "127.0.0.1")
         mark, text = report()["HTTP port"]
 
+    assert mark is Mark.WARNING
+    assert text.startswith(f"MODERATION_HTTP_PORT={port} at MODERATION_HTTP_HOST=127.0.0.1 is in use: fine where")
+
+
+def test_http_host_of_another_machine_is_wrong_and_named(settings: pytest.MonkeyPatch) -> None:
+    settings.setenv("MODERATION_HTTP_HOST", "192.0.2.1")
+
+    mark, text = report()["HTTP port"]
+
     assert mark is Mark.WRONG
-    assert f"MODERATION_HTTP_PORT={port}" in text
+    assert "MODERATION_HTTP_HOST=192.0.2.1" in text
 
 
 def test_command_ends_with_1_and_prints_findings_alone() -> None:

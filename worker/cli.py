@@ -64,7 +64,8 @@ examples:
 
 CHECK = """\
 Says whether settings, model bundle, topics and the connection to the brokers are in order, and what to change
-where they are not. Reads nothing from the input topic and writes nothing. Exit code 0 only if all is well.
+where they are not. Reads nothing from the input topic and writes nothing, and may run beside a worker. Marks:
+✓ in order, ! a warning, ✗ wrong, - not checked. Exit code 0 only if nothing is wrong.
 
 example:
   MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker check

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.broker.conftest import Names
 from tests.harness import Kafka
 from tests.harness.topics import create_topic, produce
-from worker.check import findings, main
+from worker.check import findings
 from worker.check.finding import Mark
 
 pytestmark = pytest.mark.broker
@@ -46,6 +46,12 @@ def report() -> dict[str, tuple[Mark, str]]:
     return {finding.subject: (finding.mark, finding.text) for finding in findings()}
 
 
+def checked() -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "worker", "check"], capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+
+
 def wrong(found: dict[str, tuple[Mark, str]]) -> list[str]:
     return [subject for subject, (mark, _text) in found.items() if mark is Mark.WRONG]
 
@@ -55,9 +61,7 @@ def test_all_in_order_ends_with_0(kafka: Kafka, topics: Names) -> None:
         create(kafka, topics(role))
     asyncio.run(produce(kafka.bootstrap, topics("input"), [(None, b"{}")] * 3))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "worker", "check"], capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
+    done = checked()
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -67,17 +71,17 @@ def test_all_in_order_ends_with_0(kafka: Kafka, topics: Names) -> None:
 
 
 def test_beside_a_worker_that_has_the_http_port_it_ends_with_0(
-    kafka: Kafka, topics: Names, settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kafka: Kafka, topics: Names, settings: pytest.MonkeyPatch
 ) -> None:
     for role in ROLES:
         create(kafka, topics(role))
 
     with socket.create_server(("127.0.0.1", 0)) as worker:
         settings.setenv("MODERATION_HTTP_PORT", str(worker.getsockname()[1]))
-        status = main()
+        done = checked()
 
-    assert status == 0
-    assert "\n! HTTP port: " in capsys.readouterr().out
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n! HTTP port: " in done.stdout
 
 
 def test_missing_topic_is_wrong_named_with_its_setting_and_not_created(kafka: Kafka, topics: Names) -> None:

@@ -1,5 +1,7 @@
 """Checks that need no broker: the model bundle, the policy, the HTTP port."""
 
+import errno
+
 from prometheus_client import CollectorRegistry
 
 from worker.check.finding import Finding, Mark
@@ -37,7 +39,7 @@ def policy(settings: Settings, found: Bundle | None) -> Finding:
 
 
 def http_port(settings: Settings) -> Finding:
-    """Listen for a moment, as the worker would."""
+    """Listen for a moment, as the worker would. Beside a running worker that cannot be, and nothing is wrong."""
     try:
         HttpServer(
             settings.http_host,
@@ -46,6 +48,10 @@ def http_port(settings: Settings) -> Finding:
             health=Health(stall_timeout=settings.stall_timeout_seconds),
         ).close()
     except Fatal as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
+            where = f"MODERATION_HTTP_PORT={settings.http_port} at MODERATION_HTTP_HOST={settings.http_host}"
+            text = f"{where} is in use: fine where that is this worker; else set another port, or 0 for any free one"
+            return Finding(Mark.WARNING, "HTTP port", text)
         return Finding(Mark.WRONG, "HTTP port", str(error))
     port = f"{settings.http_port} is free" if settings.http_port else "any free one"
     return Finding(Mark.FINE, "HTTP port", f"{port} ({settings.http_host})")
