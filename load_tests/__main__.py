@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from load_tests.corpus import SHARED, is_real
 from load_tests.drive import EARLIEST_KILL, LATEST_KILL, Crash, say
@@ -25,30 +26,45 @@ worker is killed with -9 and restarted, and later one more without warning. At t
   changed_repeats repeats with another event id, scores or reason
   duplicates      records with an output more than once: allowed after a crash
 
-The last line on stdout is one JSON object; the exit status is 0 where all but the last are 0."""
+The last line on stdout is one JSON object; the exit status is 0 where all but the last are 0. A run that cannot be
+brought to its end (no kill came in the middle, nothing moves, the time is up) says "incomplete": true, names the reason
+among its failures, calls nothing lost that might still have come, and ends with 1."""
+
+FEWEST_POSTS = 5_000
+"""Fewer are done before the workers share them, and a kill cannot come in the middle."""
 
 
-def main() -> int:
+def parse(argv: Sequence[str] | None = None) -> Plan:
+    """The run that the command line asks for; wrong usage raises SystemExit(2), as argparse does."""
     parser = argparse.ArgumentParser(
         prog="python -m load_tests", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--posts", type=int, default=50_000, help="records to produce (default 50000)")
+    parser.add_argument(
+        "--posts",
+        type=int,
+        default=50_000,
+        help=f"records to produce, at least {FEWEST_POSTS}, on a fast machine 20000 (default 50000)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the made-up texts (default 0)")
     parser.add_argument("--outage", type=float, default=3.0, help="seconds without outputs before a kill (default 3)")
     parser.add_argument("--kill-at", type=float, default=0.35, help="share of the output for that kill (default 0.35)")
     parser.add_argument("--kill-again-at", type=float, default=0.55, help="for the other (default 0.55; 0: none)")
     parser.add_argument("--limit", type=float, help="seconds the run may take (default 300 and one for 40 posts)")
     parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
-    options = parser.parse_args()
-    if options.posts < 1:
-        parser.error("--posts must be at least 1")
+    options = parser.parse_args(argv)
+    if options.posts < FEWEST_POSTS:
+        parser.error(f"--posts must be at least {FEWEST_POSTS}: fewer are done before a kill can come in the middle")
     again = [Crash(options.kill_again_at)] if options.kill_again_at else []
     crashes = (Crash(options.kill_at, options.outage), *again)
     if not all(EARLIEST_KILL <= crash.at <= LATEST_KILL for crash in crashes):
         parser.error(f"kills must come between {EARLIEST_KILL} and {LATEST_KILL} of the output")
     limit = options.limit if options.limit is not None else 300 + options.posts / 40
+    return Plan(options.posts, options.seed, crashes, limit, options.worker)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    plan = parse(argv)
     say("texts: real ones" if is_real() else f"texts: made up, because {SHARED} holds none")
-    plan = Plan(options.posts, options.seed, crashes, limit, options.worker)
     try:
         result = asyncio.run(run(plan))
     except HarnessError as error:

@@ -41,12 +41,21 @@ class Kill:
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen of a run: snapshots in time order, how workers were killed, how they ended."""
+    """What was seen of a run: snapshots in time order, how workers were killed, how they ended.
+
+    `incomplete`: it was given up, for the last of the faults.
+    """
 
     snapshots: list[Snapshot] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     exit_statuses: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    incomplete: bool = False
+
+    def give_up(self, error: RunError) -> None:
+        """Note that the run cannot go on, and why."""
+        self.incomplete = True
+        self.faults.append(str(error).splitlines()[0])
 
 
 class Drive:

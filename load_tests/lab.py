@@ -3,14 +3,13 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from load_tests import evidence
 from load_tests.corpus import traffic
 from load_tests.drive import Crash, Drive, Observed, RunError, say
-from load_tests.history import Report, Snapshot, check
+from load_tests.history import Report, check
 from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
@@ -45,9 +44,10 @@ class Result:
         return [*self.report.failures, *self.observed.faults]
 
     def summary(self) -> dict[str, object]:
-        """The run in one JSON-able object."""
+        """The run in one JSON-able object. `incomplete`: it was given up, and what had not come by then is not lost."""
         counts = {name: getattr(self.report, name) for name in Report.__slots__ if name != "examples"}
         return counts | {
+            "incomplete": self.observed.incomplete,
             "kills": [asdict(kill) for kill in self.observed.kills],
             "snapshots": len(self.observed.snapshots),
             "exit_statuses": self.observed.exit_statuses,
@@ -73,12 +73,12 @@ async def run(plan: Plan) -> Result:
             try:
                 await drive.run(plan.crashes)
             except RunError as error:
-                drive.observed.faults.append(str(error).splitlines()[0])
+                drive.observed.give_up(error)
                 say(str(error))
         for worker in workers:
             worker.kill()
         say("reading the topics back")
-        return Result(await _judge(kafka.bootstrap, names, drive.observed.snapshots), drive.observed)
+        return Result(await _judge(kafka.bootstrap, names, drive.observed), drive.observed)
 
 
 async def create_topics(bootstrap: str, names: Names, *, with_input: bool = True) -> None:
@@ -89,8 +89,8 @@ async def create_topics(bootstrap: str, names: Names, *, with_input: bool = True
     await create_topic(bootstrap, names.dead_letter, names.dead_letter_partitions, names.output_config())
 
 
-async def _judge(bootstrap: str, names: Names, snapshots: Sequence[Snapshot]) -> Report:
+async def _judge(bootstrap: str, names: Names, observed: Observed) -> Report:
     expected = await evidence.expected_outcomes(bootstrap, names.input)
     outputs = await evidence.outputs(bootstrap, names.output, names.input)
     outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
-    return check(expected, outputs, snapshots)
+    return check(expected, outputs, observed.snapshots, complete=not observed.incomplete)

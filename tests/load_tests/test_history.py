@@ -28,6 +28,28 @@ def test_a_record_without_any_output_is_lost(history: History, data: st.DataObje
     assert any("lost" in failure for failure in report.failures)
 
 
+@given(histories(), st.data())
+def test_what_is_missing_from_a_run_that_was_given_up_is_no_violation(history: History, data: st.DataObject) -> None:
+    came = data.draw(st.lists(st.sampled_from(history.outputs), unique_by=lambda output: (output.kind, output.at)))
+    left = sorted(came, key=lambda output: (output.kind is Kind.DEAD_LETTER, output.at))
+    report = check(history.expected, left, [], complete=False)
+    assert (report.lost, report.wrong_outcomes) == (0, 0)
+    assert not {"nothing came out"} & set(report.failures)
+    assert report.posts == len(history.expected)
+
+
+@given(histories(), st.data())
+def test_what_must_not_come_is_wrong_in_a_run_that_was_given_up_too(history: History, data: st.DataObject) -> None:
+    victim = data.draw(st.sampled_from(sorted(history.expected)))
+    spoilt = [replace(o, kind=Kind.DEAD_LETTER, reason="no such") if o.source == victim else o for o in history.outputs]
+    assert check(history.expected, spoilt, [], complete=False).wrong_outcomes == 1
+
+
+def test_a_commit_without_its_output_is_early_in_a_run_that_was_given_up_too() -> None:
+    report = check({Position(0, 0): SCORED}, [], [Snapshot({0: 1}, {}, {})], complete=False)
+    assert report.failures == ["early_commits: 1"]
+
+
 @given(histories())
 def test_repeats_are_counted_but_no_failure(history: History) -> None:
     again = [replace(output, at=output.at._replace(offset=output.at.offset + 1_000)) for output in history.outputs]
