@@ -51,7 +51,7 @@ def until(process: "subprocess.Popen[str]", wanted: str) -> str:
     raise AssertionError(f"{wanted!r} never came: {seen}")
 
 
-def test_twelve_posts_show_every_verdict_and_end_with_0() -> None:
+def test_twelve_posts_each_show_what_became_of_them_and_end_with_0() -> None:
     # Settings meant for another Kafka, right or wrong, are none of the demo's business.
     others = {"MODERATION_INPUT_TOPIC": "not a topic!", "MODERATION_TYPO": "1", "MODERATION_SECURITY_PROTOCOL": "SSL"}
 
@@ -66,6 +66,7 @@ def test_twelve_posts_show_every_verdict_and_end_with_0() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^Metrics: http://127\.0\.0\.1:[1-9]\d*/metrics ", done.stdout, re.MULTILINE)
+    assert re.search(r"^Order holds within a partition: .*\ntime +action +post ", done.stdout, re.MULTILINE)
     rows = [found for line in done.stdout.splitlines() if (found := ROW.match(line))]
     actions = Counter(found[1] for found in rows)
     # Eleven of the twelve get a row on the output topic, and of these the one without a text a dead letter too.

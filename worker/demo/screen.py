@@ -15,6 +15,7 @@ WIDTHS = (8, 11, 10, 34)
 PLAIN_WIDTH = 160
 """Columns where the output is no terminal: long enough for a text to be recognised, short enough for a log."""
 MOST_SCORES = 3
+ORDER = "Order holds within a partition: rows of different partitions, and dead letters, may come out of post order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Screen:
         self._console.print(line, soft_wrap=True, markup=False)
 
     def heading(self) -> None:
-        """Print the names of the columns."""
+        """Print why rows are not in the posts' order, and the names of the columns."""
+        self.say(ORDER)
         self._line(("time", "action", "post", "scores", "text"), "bold")
 
     def row(self, row: Row, latency_ms: float | None = None) -> None:
