@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ def bundle(classifier: Path, posts: Path, tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("made") / "bundle"
     status = main(
         f"export --classifier {classifier} --out {out} --calibration {posts} --dev {posts} --block hate "
-        "--quantization int8-7bit --name tiny --version 1.2.3 --overlap 8".split()
+        "--name tiny --version 1.2.3 --overlap 8".split()
     )
     assert status == 0
     return out
@@ -21,7 +23,18 @@ def bundle(classifier: Path, posts: Path, tmp_path_factory: pytest.TempPathFacto
 def test_export_makes_the_bundle_that_was_asked_for(bundle: Path) -> None:
     found = load_bundle(bundle)
     assert (found.name, found.version) == ("tiny", "1.2.3")
-    assert found.manifest.quantization == "int8-static-7bit"
+
+
+def test_export_left_to_its_defaults_makes_a_bundle_for_every_cpu(bundle: Path) -> None:
+    assert load_bundle(bundle).manifest.quantization == "int8-static-7bit"
+
+
+def test_export_help_says_which_fleets_may_use_eight_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "int8-7bit (default)" in text
+    assert "only for fleets whose x86 CPUs all have VNNI" in text
 
 
 def test_bundle_and_floor_are_measured_and_carded(
@@ -29,7 +42,9 @@ def test_bundle_and_floor_are_measured_and_carded(
 ) -> None:
     ours, floor = tmp_path / "ours.json", tmp_path / "floor.json"
     assert main(f"evaluate --bundle {bundle} --data {posts} --json {ours}".split()) == 0
-    assert "| posts.jsonl | hate |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| posts.jsonl | hate |" in printed
+    assert f"review thresholds (hate {load_bundle(bundle).policy.thresholds[0].review}, offensive " in printed
     assert main(f"evaluate --bundle {bundle} --data {posts} --reference {bundle}".split()) == 0
     assert "0.0000 on average and 0.000 at most, 0.00% of actions differ" in capsys.readouterr().out
     assert main(f"evaluate --baseline --train {posts} --train-posts 80 --data {posts} --json {floor}".split()) == 0
@@ -39,13 +54,22 @@ def test_bundle_and_floor_are_measured_and_carded(
     assert all(row["auroc"] > 0.9 for row in rows)  # it was trained on these very posts
 
     arguments = ["card", "--bundle", str(bundle), "--classifier", str(classifier), "--encoder", "a random one (CC0)"]
-    assert main([*arguments, "--metrics", f"Ours={ours}", f"Floor={floor}"]) == 0
+    arguments += ["--vocabulary", "letters (CC0)", "--metrics", f"Our own posts={ours}", f"Floor={floor}"]
+    assert main(arguments) == 0
     card = (bundle / "MODEL_CARD.md").read_text()
     assert card.startswith("# tiny 1.2.3\n")
-    assert "HateXplain (Mathew et al., AAAI 2021), MIT" in card
-    for heading in ("## Ours", "## Floor", "## Limits", "## Make it again"):
+    assert (
+        "`hatexplain.train.jsonl`: [HateXplain](https://github.com/hate-alert/HateXplain) (Mathew et al., AAAI 2021), MIT"
+        in card
+    )
+    for heading in ("## Our own posts", "## Floor", "## Limits", "## Make it again"):
         assert heading in card
     assert "The encoder is a random one (CC0)" in card
+    assert "The vocabulary is letters (CC0)" in card
+    again = card.partition("## Make it again")[2]
+    assert "--metrics 'Our own posts=ours.json' Floor=floor.json\n" in again  # the headings of this very card
+    assert "--quantization int8-7bit" in again
+    assert '{"id": "a1", "text": "a post", "labels": {"hate": 0, "offensive": null}}' in again
     assert str(posts.parent) not in card
     load_bundle(bundle)
 
@@ -56,8 +80,14 @@ def test_bundle_and_floor_are_measured_and_carded(
         ("evaluate --bundle {missing} --data {posts}", "MODERATION_BUNDLE"),
         ("evaluate --baseline --train {empty} --data {posts}", "--train"),
         ("evaluate --bundle {bundle} --data {empty}", "--data"),
-        ("card --bundle {bundle} --classifier {missing} --encoder any --metrics A={empty}", "cannot be read"),
-        ("card --bundle {bundle} --classifier {missing} --encoder any --metrics nonsense", "HEADING=FILE"),
+        (
+            "card --bundle {bundle} --classifier {missing} --encoder any --vocabulary any --metrics A={empty}",
+            "cannot be read",
+        ),
+        (
+            "card --bundle {bundle} --classifier {missing} --encoder any --vocabulary any --metrics nonsense",
+            "HEADING=FILE",
+        ),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),
     ],
 )
@@ -69,6 +99,42 @@ def test_failure_is_one_line_that_says_what_to_change(
     filled = arguments.format(bundle=bundle, posts=posts, empty=empty, missing=tmp_path / "missing")
     assert main(filled.split()) == 1
     assert message in capsys.readouterr().err
+
+
+WITHOUT_MODELING = """
+import sys
+sys.modules.update(dict.fromkeys(["onnx", "safetensors", "sklearn", "torch", "transformers"]))
+from worker.modeling.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "warm-start all-minilm-l6-v2 --out {path}",
+        "train --encoder {path} --train {path} --out {path}",
+        "export --classifier {path} --out {path} --name a --version 1",
+        "evaluate --bundle {path} --data {path}",
+        "evaluate --baseline --train {path} --data {path}",
+        "card --bundle {path} --classifier {path} --encoder any --vocabulary any --metrics A={path}",
+    ],
+)
+def test_command_without_the_modeling_extra_says_how_to_install_it(tmp_path: Path, arguments: str) -> None:
+    command = [sys.executable, "-c", WITHOUT_MODELING, *arguments.format(path=tmp_path).split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is not installed" in done.stderr
+    assert "pip install 'moderation-worker[modeling]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
+    monkeypatch: pytest.MonkeyPatch, posts: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "worker.modeling.evaluate", None)
+    with pytest.raises(ModuleNotFoundError, match=r"worker\.modeling\.evaluate"):
+        main(f"evaluate --bundle anything --data {posts}".split())
 
 
 def test_interrupt_ends_with_the_shells_status(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:

@@ -77,3 +77,11 @@ def test_metrics_of_a_known_set() -> None:
     assert row.balanced_accuracy == 0.75
     assert (row.blocked, row.block_precision) == (0.25, 1.0)
     assert "| set.jsonl | hate | 4 | 50.0% | 0.750 |" in markdown([row])
+
+
+@pytest.mark.parametrize(("threshold", "columns"), [(Threshold(0.5, 0.8), 10), (Threshold(0.5), 8)])
+def test_table_speaks_of_blocking_only_where_something_may_block(threshold: Threshold, columns: int) -> None:
+    rows = measure(scored("set.jsonl", [(1.0, 0.9), (0.0, 0.1)]), LABELS, [threshold, Threshold(0.5)])
+    lines = markdown(rows).splitlines()
+    assert [line.count("|") for line in lines] == [columns + 1] * 3
+    assert ("blocked" in lines[0]) is (columns == 10)

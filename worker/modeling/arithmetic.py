@@ -42,7 +42,7 @@ class Arithmetic(Protocol):
 
 
 class Float32:
-    """No quantization: for reference, and for CPUs whose int8 kernels saturate."""
+    """No quantization: for reference."""
 
     def activation(self, graph: GraphBuilder, value: str, site: str) -> Activation:  # noqa: ARG002
         """Nothing to prepare."""

@@ -1,6 +1,7 @@
 """MODEL_CARD.md, rendered from what commands measured: no number in it is typed by hand."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,16 @@ from worker.text.normalise import normalise
 LIMITS = """\
 - **English only**, and short informal posts above all: tweets, comments, forum posts. Other languages get scores too;
   they mean nothing.
-- **Not for sole decisions.** It is made to sort posts for people to look at. `block` starts where it was right nine times
-  in ten over all development posts together; on single sources it is right less often (last column), on yours it may
-  be too: measure on your own posts first.
+- **Not for sole decisions.** It is made to sort posts for people to look at.
 - Its sources mean different things by *hate*: the same word is hateful in 2 % of one source's posts and in 82 % of
   another's. The scores are a compromise between them.
-- Known blind spots: a sentence that only names a group, or stands up for one, may be scored as hate, over the block
-  threshold even; insults without a slur are missed; negated hate ("nobody should say that ...") and quoted or
+- Known blind spots: a sentence that only names a group, or stands up for one, may be scored as hate, as
+  surely as hate itself; insults without a slur are missed; negated hate ("nobody should say that ...") and quoted or
   reported hate are mistaken for hate, or read too mildly; words joined together or spelt with symbols are missed;
   irony, images, links and context outside the post are not seen; reclaimed slurs and dialect (African American
   English above all) are over-flagged.
 - `offensive` was learnt from two sources, most of whose posts were found by looking for slurs; it over-flags posts of
-  other kinds, and never blocks by itself.
+  other kinds.
 - A long post is scored in windows and takes its highest score, so very long posts are flagged more often; a hateful
   sentence among many harmless ones in the same window scores lower than alone.
 - Probabilities are calibrated to the mixture of sources (see ECE), not to your traffic, where hate is rarer.
@@ -51,8 +50,22 @@ PROBES = (
 """Chosen to show blind spots, not to look good."""
 
 
-def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[str, Path]) -> Path:
-    """Write the card of `bundle`, trained as `classifier` says from an encoder described by `encoder`.
+NO_BLOCKING = """\
+No label blocks by itself: this model is sure of itself where it is wrong, too (see the made-up sentences below), so
+that a score says which posts people should see first, not which may vanish unseen. To block, measure on your own
+posts from where on nearly every decision is right, and give those thresholds in a policy file
+(`MODERATION_POLICY_FILE`); the bundle stays as it is.
+"""
+
+BLOCKING = """\
+`block` starts where the model was right nine times in ten over all development posts together; on single sources it
+is right less often (last column), on yours it may be too. Measure on your own posts first; a policy file
+(`MODERATION_POLICY_FILE`) has other thresholds, or none, without another bundle.
+"""
+
+
+def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, metrics: Mapping[str, Path]) -> Path:
+    """Write the card of `bundle`, trained as `classifier` says from the described encoder and vocabulary.
 
     `metrics`: headings, and files that `evaluate --json` wrote. Raises Fatal where a file cannot be read.
     """
@@ -64,11 +77,11 @@ def write_card(bundle: Path, classifier: Path, encoder: str, metrics: Mapping[st
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size),
-            _origin(encoder, recipe),
+            _origin(encoder, vocabulary, recipe),
             *(_measured(heading, content) for heading, content in measured.items()),
             "## Limits\n\n" + LIMITS,
             _probed(loaded),
-            _reproduce(manifest, recipe, dev),
+            _reproduce(manifest, recipe, dev, _card_command(encoder, vocabulary, metrics)),
         ]
     )
     (bundle / CARD).write_text(text, encoding="utf-8")
@@ -101,29 +114,34 @@ Policy `{manifest.policy.version}`, chosen on the development posts below:
 | label | review from | block from |
 |---|---|---|
 {thresholds}
-"""
+
+{BLOCKING if _may_block(manifest) else NO_BLOCKING}"""
 
 
-def _origin(encoder: str, recipe: Mapping[str, Any]) -> str:
+def _origin(encoder: str, vocabulary: str, recipe: Mapping[str, Any]) -> str:
     lines = []
     for name in recipe["train"]:
-        data = DATASETS.get(Path(name).name.split(".")[0])
-        known = f"{data.title} ({data.authors}), {data.licence}: {data.note}" if data else Path(name).name
-        lines.append(f"- {known}")
+        file = Path(name).name
+        data = DATASETS.get(file.split(".")[0])
+        known = f": [{data.title}]({data.source}) ({data.authors}), {data.licence}: {data.note}" if data else ""
+        lines.append(f"- `{file}`{known}")
     return f"""\
 ## What it was made from
 
-The encoder is {encoder}, taken weight for
-weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`). Fine-tuned with
-one linear layer on [CLS], a sigmoid for each label, unknown labels masked: {recipe["epochs"]} epochs, batches of \
-{recipe["batch_size"]},
-learning rate {recipe["learning_rate"]}, dropout {recipe["dropout"]}, at most {recipe["max_length"]} tokens, seed {recipe["seed"]}.
+The encoder is {encoder},
+taken weight for weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`).
+The vocabulary is {vocabulary}.
 
-Training parts of:
+Fine-tuned with one linear layer on [CLS], a sigmoid for each label, unknown labels masked: {recipe["epochs"]} epochs,
+batches of {recipe["batch_size"]}, learning rate {recipe["learning_rate"]}, dropout {recipe["dropout"]}, \
+at most {recipe["max_length"]} tokens, seed {recipe["seed"]}.
+
+Trained on the training parts of:
 
 {chr(10).join(lines)}
 
-A label that has only one value in a whole source is treated as unknown there. No test set was used.
+The posts themselves are not part of this bundle. A label that has only one value in a whole source is treated as
+unknown there. No test set was used.
 """
 
 
@@ -132,24 +150,33 @@ def _measured(heading: str, content: Mapping[str, Any]) -> str:
     return f"## {heading}\n\n{content['note']}\n\n{markdown(rows)}"
 
 
-def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str) -> str:
+def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, card: str) -> str:
     names = " ".join(Path(name).name for name in recipe["train"])
+    labels = dict.fromkeys(manifest.labels) | {manifest.labels[0]: 0}
+    post = json.dumps({"id": "a1", "text": "a post", "labels": labels})
     return f"""\
 ## Make it again
+
+Get the data sets from their authors (above) and write each part as a file of JSON Lines, UTF-8, one post a line:
+
+```json
+{post}
+```
+
+`id` is any string; a label is 1, 0, or null where the source does not say.
 
 ```sh
 moderation-model warm-start all-minilm-l6-v2 --out encoder
 moderation-model train --encoder encoder --out classifier --epochs {recipe["epochs"]} \\
     --train {names} --dev {dev}
 moderation-model export --classifier classifier --out bundle --name {manifest.name} --version {manifest.version} \\
-    --calibration {names} --dev {dev}{_block(manifest)}
+    --quantization {manifest.quantization.replace("-static", "")} --calibration {names} --dev {dev}{_block(manifest)}
 moderation-model export --classifier classifier --out fp32 --name {manifest.name} --version {manifest.version} \\
     --quantization fp32 --dev {dev}{_block(manifest)}
 moderation-model evaluate --bundle bundle --reference fp32 --data {dev} --json bundle.json
 moderation-model evaluate --bundle fp32 --data {dev} --json fp32.json
 moderation-model evaluate --baseline --train {names} --data {dev} --json floor.json
-moderation-model card --bundle bundle --classifier classifier --encoder "..." \\
-    --metrics "Development posts=bundle.json" "The same before quantization=fp32.json" "Floor=floor.json"
+{card}
 ```
 
 Development posts are those of the same sources; they also chose the thresholds, so figures at a threshold are
@@ -157,8 +184,21 @@ slightly rosy. Training on another CPU gives slightly different weights.
 """
 
 
+def _card_command(encoder: str, vocabulary: str, metrics: Mapping[str, Path]) -> str:
+    pairs = " ".join(shlex.quote(f"{heading}={path.name}") for heading, path in metrics.items())
+    return f"""\
+moderation-model card --bundle bundle --classifier classifier \\
+    --encoder {shlex.quote(encoder)} \\
+    --vocabulary {shlex.quote(vocabulary)} \\
+    --metrics {pairs}"""
+
+
+def _may_block(manifest: Manifest) -> list[str]:
+    return [label for label, t in manifest.policy.thresholds.items() if t.block is not None]
+
+
 def _block(manifest: Manifest) -> str:
-    labels = [label for label, t in manifest.policy.thresholds.items() if t.block is not None]
+    labels = _may_block(manifest)
     return f" --block {' '.join(labels)}" if labels else ""
 
 

@@ -7,6 +7,16 @@ from pathlib import Path
 
 from worker.core.errors import Fatal
 
+QUANTIZATION_HELP = (
+    "int8-7bit (default): right on every x86 CPU, because weights within ±63 keep the 16-bit sums of CPUs without "
+    "VNNI from saturating; int8: weights within ±127, only for fleets whose x86 CPUs all have VNNI (on others its "
+    "scores are wrong, and the worker refuses it); fp32: four times the size, as a reference"
+)
+BLOCK_HELP = (
+    "labels that may block (default: none, posts go to review at most). Measure on your own posts before; a policy "
+    "file (MODERATION_POLICY_FILE) turns blocking on without a new export"
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
@@ -26,6 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
         chosen.run(chosen)
     except Fatal as error:
         print(f"moderation-model {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "worker":
+            raise  # ours is missing: a bug, which no installation mends
+        print(
+            f"moderation-model {chosen.command}: {error.name} is not installed: this command needs more than the "
+            "worker: pip install 'moderation-worker[modeling]'",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         return 130
@@ -80,8 +99,10 @@ def _export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="bundle directory to write")
     parser.add_argument("--calibration", type=Path, nargs="+", default=[], help="training files, for int8 ranges")
     parser.add_argument("--dev", type=Path, nargs="*", default=[], help="files to choose thresholds on (else 0.5)")
-    parser.add_argument("--block", nargs="*", default=[], metavar="LABEL", help="labels that may block (else none)")
-    parser.add_argument("--quantization", choices=("int8", "int8-7bit", "fp32"), default="int8")
+    parser.add_argument("--block", nargs="*", default=[], metavar="LABEL", help=BLOCK_HELP)
+    parser.add_argument(
+        "--quantization", choices=("int8-7bit", "int8", "fp32"), default="int8-7bit", help=QUANTIZATION_HELP
+    )
     parser.add_argument("--layout", choices=("packed", "padded"), default="packed")
     parser.add_argument("--name", required=True, help="the model's name in verdicts and metrics")
     parser.add_argument("--version", required=True)
@@ -151,11 +172,13 @@ def _card(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory; the card is written into it")
     parser.add_argument("--classifier", type=Path, required=True, help="the classifier it was exported from")
     parser.add_argument("--encoder", required=True, help="what the encoder was, whose, and under what licence")
+    parser.add_argument("--vocabulary", required=True, help="the same of the tokenizer's vocabulary")
     parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.card import parse_metrics, write_card
 
-        print(write_card(chosen.bundle, chosen.classifier, chosen.encoder, parse_metrics(chosen.metrics)))
+        metrics = parse_metrics(chosen.metrics)
+        print(write_card(chosen.bundle, chosen.classifier, chosen.encoder, chosen.vocabulary, metrics))
 
     parser.set_defaults(run=run)

@@ -28,11 +28,14 @@ def evaluate(classifier: Classifier, sets: Sequence[ScoredSet]) -> list[Row]:
 
 
 def describe(classifier: Classifier) -> str:
-    """One line that says what was measured."""
+    """One line that says what was measured, at which thresholds: two bundles seldom share them."""
     bundle = classifier.bundle
+    pairs = zip(bundle.policy.labels, bundle.policy.thresholds, strict=True)
+    review = ", ".join(f"{label} {threshold.review}" for label, threshold in pairs)
     return (
         f"{bundle.name} {bundle.version}, {bundle.manifest.quantization}, policy {bundle.policy.version}, "
-        f"sha256 {bundle.sha256[:12]}, through the serving path."
+        f"sha256 {bundle.sha256[:12]}, through the serving path. "
+        f"F1 and balanced accuracy are at its own review thresholds ({review})."
     )
 
 

@@ -42,7 +42,7 @@ class Export:
     calibration: tuple[Path, ...] = ()
     dev: tuple[Path, ...] = ()
     may_block: tuple[str, ...] = ()
-    quantization: parts.Quantization = "int8-static"
+    quantization: parts.Quantization = "int8-static-7bit"
     layout: parts.Layout = "packed"
     language: str = "en"
     overlap: int = 32

@@ -77,8 +77,8 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
 def write_golden(classifier: Classifier, policy: Policy, path: Path) -> list[str]:
     """Score the candidates, keep those that say most, and write them to `path`.
 
-    Of each kind the one farthest from every threshold, and one more for each action that none of those has but a
-    candidate does. Returns a warning for each kept post so near a threshold that another CPU type might decide
+    Of each kind the one farthest from every threshold, and one more for each decision (action and labels) that none
+    of those has but a candidate does, at a margin that every CPU keeps. Returns a warning for each kept post so near a threshold that another CPU type might decide
     otherwise.
     """
     examples = [Example(kind, text, (), "golden") for kind, texts in CANDIDATES.items() for text in texts]
@@ -89,7 +89,8 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path) -> list[str
     best = {example.id: (example, scores) for example, scores in reversed(found)}
     kept = [best[kind] for kind in CANDIDATES if kind in best]
     for pair in found:
-        if decide(pair[1], policy).action not in {decide(scores, policy).action for _, scores in kept}:
+        known = [decide(scores, policy) for _, scores in kept]
+        if margin(pair[1], policy) >= TOLERANCE and decide(pair[1], policy) not in known:
             kept.append(pair)
     path.write_text("".join(_line(example, scores, policy) for example, scores in kept), encoding="utf-8")
     return [

@@ -59,17 +59,17 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Rows as a Markdown table."""
-    lines = [
-        "| file | label | posts | positive | AUROC | F1 | balanced accuracy | ECE | blocked | right of those |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Rows as a Markdown table, which speaks of blocking only where something may block."""
+    blocking = any(row.blocked is not None for row in rows)
+    columns = ["file", "label", "posts", "positive", "AUROC", "F1", "balanced accuracy", "ECE"]
+    columns += ["blocked", "right of those"] if blocking else []
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
-        block = ["-" if v is None else f"{v:.1%}" for v in (row.blocked, row.block_precision)]
-        values = [f"{v:.3f}" for v in (row.auroc, row.f1, row.balanced_accuracy, row.ece)]
-        lines.append(
-            f"| {' | '.join([row.file, row.label, f'{row.posts:,}', f'{row.positive:.1%}', *values, *block])} |"
-        )
+        cells = [row.file, row.label, f"{row.posts:,}", f"{row.positive:.1%}"]
+        cells += [f"{v:.3f}" for v in (row.auroc, row.f1, row.balanced_accuracy, row.ece)]
+        if blocking:
+            cells += ["-" if v is None else f"{v:.1%}" for v in (row.blocked, row.block_precision)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,67 @@
+"""What users of the bundled model may rely on, whoever exports it next."""
+
+import numpy as np
+import onnx
+import pytest
+
+from worker.core.policy import Action, decide
+from worker.core.pooling import pool
+from worker.model.bundle import default_bundle_path
+from worker.model.classifier import Classifier
+from worker.text.normalise import normalise
+
+INTEGER_PRODUCT = "MatMulIntegerToFloat"
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier.load(default_bundle_path())
+
+
+@pytest.fixture(scope="module")
+def graph() -> onnx.GraphProto:
+    return onnx.load(default_bundle_path() / "model.onnx").graph
+
+
+def test_bundled_weights_cannot_saturate_on_cpus_without_vnni(graph: onnx.GraphProto) -> None:
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    products = [weights[node.input[1]] for node in graph.node if node.op_type == INTEGER_PRODUCT]
+    assert products
+    for weight in products:
+        assert weight.dtype == np.int8
+        assert np.abs(weight.astype(int)).max() <= 63  # 2 * 255 * 63 < 2**15, the kernels' sums of two products
+
+
+def test_bundled_graph_multiplies_integers_in_no_other_way(graph: onnx.GraphProto) -> None:
+    products = {node.op_type for node in graph.node if any(part in node.op_type for part in ("MatMul", "Gemm", "Conv"))}
+    integer = {name for name in products if any(part in name for part in ("Integer", "Quantize", "QLinear", "QGemm"))}
+    assert integer == {INTEGER_PRODUCT}
+
+
+def test_bundled_manifest_says_that_weights_are_reduced(classifier: Classifier) -> None:
+    assert classifier.bundle.manifest.quantization == "int8-static-7bit"
+
+
+def test_bundled_policy_never_blocks(classifier: Classifier) -> None:
+    policy = classifier.bundle.policy
+    assert [threshold.block for threshold in policy.thresholds] == [None, None]
+    assert decide((1.0, 1.0), policy).action is Action.REVIEW
+
+
+@pytest.mark.parametrize("text", ["black people deserve equal rights", "I don't hate women", "kill all immigrants"])
+def test_no_sentence_is_blocked_before_somebody_measured(classifier: Classifier, text: str) -> None:
+    scores = pool(classifier.score(classifier.windows([normalise(text).text])[0]))
+    assert decide(scores, classifier.bundle.policy).action is not Action.BLOCK
+
+
+def test_bundled_golden_posts_cover_the_decisions(classifier: Classifier) -> None:
+    golden = classifier.bundle.golden
+    assert len(golden) == 16
+    assert {post.decision.labels for post in golden} >= {(), ("offensive",), ("hate", "offensive")}
+
+
+def test_bundled_card_names_no_machine_and_every_source() -> None:
+    card = (default_bundle_path() / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for source in ("all-MiniLM-L6-v2", "WordPiece", "HateXplain", "Davidson", "Vidgen", "Kennedy", "ToxiGen"):
+        assert source in card
+    assert " /" not in card
