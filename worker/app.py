@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 import structlog
@@ -76,8 +76,8 @@ class Worker:
             try:
                 if await self._started():
                     await self._work()
-            except* Fatal as group:
-                raise _first(group) from None
+            except BaseExceptionGroup as group:
+                raise _first_fatal(group) or group from None
         log.info("stopped")
         return 0
 
@@ -145,8 +145,6 @@ class Worker:
         finally:
             self._health.joined(in_group=False)
             ticker.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticker
             await parts.source.leave()
             await parts.sink.stop()
 
@@ -187,7 +185,7 @@ class Worker:
             ends = parts.source.end_offsets()
             for partition, lane in lanes.items():
                 oldest = lane.ledger.oldest()
-                position = parts.source.start_of(partition) if lane.ledger.position is None else lane.ledger.position
+                position = parts.source.position(partition) if oldest is None else oldest.offset
                 self._health.waiting(partition, has_work=oldest is not None)
                 if positions.get(partition) != position:
                     self._health.progress(partition)
@@ -198,6 +196,10 @@ class Worker:
                 self._metrics.time_lag(partition, max(0.0, behind))
 
 
-def _first(group: BaseExceptionGroup[Fatal]) -> Fatal:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+def _first_fatal(group: BaseExceptionGroup[BaseException]) -> Fatal | None:
+    """The Fatal among the errors of a task group: what the operator has to change."""
+    for error in group.exceptions:
+        found = _first_fatal(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, Fatal):
+            return found
+    return None

@@ -38,14 +38,31 @@ async def test_acknowledgements_that_come_after_the_revocation_change_nothing() 
     rig.source.assign(A)
     await rig.settle(5)
     assert rig.sink.offsets() == [0, 1, 2, 3, 0, 1, 2, 3]
-    rig.sink.acknowledge(*late[:3])
-    late[3].future.set_exception(Transient("timed out"))
+    rig.sink.acknowledge(*late)
     await rig.settle(5)
     assert rig.source.commits == []
     assert rig.source.rewinds == 0
     rig.sink.acknowledge()
     await rig.stop()
     assert rig.source.committed == {A: 4}
+
+
+async def test_a_failure_after_the_revocation_halts_the_sink_before_what_follows_it_is_stored() -> None:
+    rig = Rig(*posts(4), *posts(2, B), automatic=False, limits=Limits(drain_timeout=1.0))
+    await rig.settle(0.5)
+    late = [sent for sent in rig.sink.sent if sent.partition == A]
+    await rig.source.revoke(A)
+    late[0].future.set_exception(Transient("refused"))
+    await rig.settle()
+    assert rig.sink.halted
+    rig.sink.automatic = True
+    await rig.settle(5)
+    assert rig.source.rewinds == 1
+    late[1].future.set_exception(Transient("of the producer that was replaced"))
+    await rig.settle(5)
+    assert rig.source.rewinds == 1
+    await rig.stop()
+    assert rig.source.committed == {B: 2}
 
 
 async def test_scores_that_come_after_the_revocation_are_published_by_the_next_owner_only() -> None:

@@ -55,14 +55,17 @@ class Ledger:
             self._sent.append(entry)
             yield entry
 
-    def acknowledge(self, entry: Entry) -> bool:
-        """Note one output of `entry` as acknowledged; True when it was the last one."""
+    def acknowledge(self, entry: Entry) -> list[Entry]:
+        """Note one output of `entry` as acknowledged; return the positions it finishes.
+
+        One that is acknowledged behind an unfinished one stays open, and in memory, until that one is finished.
+        """
         entry.unacknowledged -= 1
-        if entry.unacknowledged:
-            return False
+        finished: list[Entry] = []
         while self._sent and not self._sent[0].unacknowledged:
-            self._next = self._sent.popleft().record.offset + 1
-        return True
+            finished.append(self._sent.popleft())
+            self._next = finished[-1].record.offset + 1
+        return finished
 
     def committable(self) -> int | None:
         """The offset to commit: all before it is finished. None where nothing is new since `committed`."""
@@ -78,15 +81,9 @@ class Ledger:
         return first[0].record if first else None
 
     def unfinished(self) -> Iterator[Entry]:
-        """Open entries that still wait for a decision or an acknowledgement, oldest first."""
-        yield from (entry for entry in self._sent if entry.unacknowledged)
+        """Open entries, oldest first."""
+        yield from self._sent
         yield from self._waiting
-
-    @property
-    def position(self) -> int | None:
-        """The first offset not finished, as far as is known: of the oldest open record, else after the last one."""
-        oldest = self.oldest()
-        return oldest.offset if oldest else self._next
 
     def released_since(self) -> float | None:
         """When the oldest output that still lacks an acknowledgement was handed over."""

@@ -24,8 +24,11 @@ from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
+from worker.kafka import lenient
 
 log = structlog.get_logger(__name__)
+
+lenient.install()
 
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
@@ -73,7 +76,7 @@ class KafkaSource:
         self._rebalance: Rebalance | None = None
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._open: frozenset[TopicPartition] = frozenset()
-        self._starts: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}  # of each open partition, what the pipeline has not seen yet
         self._stopped: set[TopicPartition] = set()
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._paused = False
@@ -100,10 +103,15 @@ class KafkaSource:
     async def leave(self) -> None:
         """Leave the group, so that others take over at once, and disconnect."""
         if self._consumer is not None:
+            # In a task of its own: aiokafka's stop lets the cancellation of its fetches escape.
+            stopping = asyncio.ensure_future(self._consumer.stop())
             try:
                 async with asyncio.timeout(LEAVE_SECONDS):
-                    await self._consumer.stop()
+                    await asyncio.wait([stopping])
+                if not stopping.cancelled():
+                    stopping.result()
             except (KafkaError, TimeoutError) as error:
+                stopping.cancel()
                 log.warning("left without goodbye: the group notices after the session timeout", error=repr(error))
 
     async def poll(self, max_records: int) -> Sequence[Record]:
@@ -135,9 +143,9 @@ class KafkaSource:
         ends = {Partition(*tp): self.consumer.highwater(tp) for tp in self._open}
         return {partition: end for partition, end in ends.items() if end is not None}
 
-    def start_of(self, partition: Partition) -> int | None:
-        """The offset at which reading of an open partition began: its commit, or the earliest."""
-        return self._starts.get(TopicPartition(*partition))
+    def position(self, partition: Partition) -> int | None:
+        """The next offset to read of a partition that is open."""
+        return self._next.get(TopicPartition(*partition))
 
     @property
     def consumer(self) -> AIOKafkaConsumer:
@@ -150,6 +158,8 @@ class KafkaSource:
         if self._member and self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
+        if self.consumer._fetcher.error_future.done():  # noqa: SLF001 - nobody else looks at it
+            raise Fatal("the Kafka client has stopped fetching after a defect of its own: start the worker anew")
         epoch = self._epoch
         timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
         try:
@@ -159,9 +169,24 @@ class KafkaSource:
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error.args[0])
             return []
+        except BaseException:
+            self._take_back(epoch)
+            raise
         if epoch != self._epoch:
             return []  # of another assignment: read again from the commit once the gate opens
-        return [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+        records = [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+        self._next |= {TopicPartition(*r.partition): r.offset + 1 for r in records}
+        return records
+
+    def _take_back(self, epoch: int) -> None:
+        """Go back to what was seen: when one partition cannot be read, aiokafka drops what it took from the others."""
+        if epoch == self._epoch:
+            for tp in self._open:
+                self._seek(tp, self._next[tp])
+
+    def _seek(self, tp: TopicPartition, offset: int) -> None:
+        self.consumer.seek(tp, offset)
+        self._next[tp] = offset
 
     async def _open_gates(self) -> None:
         epoch = self._epoch
@@ -169,9 +194,8 @@ class KafkaSource:
         if epoch != self._epoch:
             return
         for tp, offset in starts.items():
-            self.consumer.seek(tp, offset)
+            self._seek(tp, offset)
         self._open |= starts.keys()
-        self._starts |= starts
         self._paused = False
         self.consumer.resume(*starts)
         if self._rebalance is not None:
@@ -196,7 +220,7 @@ class KafkaSource:
             if self._allow_jump:
                 earliest = (await self.consumer.beginning_offsets([tp]))[tp]
                 log.error("offset out of range, going on at the earliest", partition=tp, offset=offset, to=earliest)
-                self.consumer.seek(tp, earliest)
+                self._seek(tp, earliest)
                 self._membership.offset_jumped()
             else:
                 log.error(

@@ -48,16 +48,21 @@ class KafkaSink:
             # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
             "max_request_size": max(limits.values()) + BATCH_BYTES,
         }
+        self._start_seconds = self._arguments.get("request_timeout_ms", 40_000) / 1000
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
         """Connect. Raises Fatal where no broker can be reached."""
         producer = AIOKafkaProducer(**self._arguments)
         try:
-            await producer.start()
+            async with asyncio.timeout(self._start_seconds):  # aiokafka asks for a producer id without end
+                await producer.start()
         except (KafkaError, OSError) as error:
-            await _stop(producer)
-            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
+            await _abandon(producer)
+            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error!r}") from error
+        except BaseException:
+            await _abandon(producer)
+            raise
         self._producer = producer
 
     async def stop(self) -> None:
@@ -80,6 +85,8 @@ class KafkaSink:
                     partition=target,
                     headers=list(outgoing.headers),
                 )
+            except AssertionError as error:  # aiokafka's answer to a partition its metadata does not have
+                raise Fatal("a topic's partitions changed: the worker must start anew to see them") from error
             except KafkaTimeoutError:  # the buffer stayed full: nothing was taken, so trying again is safe
                 log.warning("the producer's buffer is full, waiting", topic=self._topics[outgoing.channel])
             else:
@@ -120,7 +127,8 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
     """Drop what is unsent and disconnect: aiokafka's own `stop` would send it first."""
-    if (sender := producer._sender.sender_task) is not None:  # noqa: SLF001 - it would go on behind our back
-        sender.cancel()
+    sender = producer._sender  # noqa: SLF001
+    if sender is not None and sender.sender_task is not None:  # it would go on behind our back
+        sender.sender_task.cancel()
     await producer.client.close()
     producer._closed = True  # noqa: SLF001 - or it complains when it is collected

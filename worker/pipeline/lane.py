@@ -79,16 +79,18 @@ class Lane:
         self._changed()
 
     def _acknowledged(self, entry: Entry, future: "asyncio.Future[Any]") -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            self._failed(error)  # of a closed lane too: what follows the failed record must not be stored
+            return
         if self.closed:
-            if not future.cancelled():
-                future.exception()  # retrieved: a closed lane's failures are nobody's
             return
-        if future.cancelled() or (error := future.exception()) is not None:
-            self._failed(asyncio.CancelledError() if future.cancelled() else error)  # type: ignore[arg-type]
-            return
-        if self.ledger.acknowledge(entry):
-            self._budget.give(entry.record.size)
+        finished = self.ledger.acknowledge(entry)
+        if not entry.unacknowledged:
             self._observer.acknowledged(entry.record, entry.outputs or ())
+        for done in finished:
+            self._budget.give(done.record.size)
+        if finished:
             if not len(self.ledger):
                 self.idle.set()
             self._changed()

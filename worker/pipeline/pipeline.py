@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from worker.core.budget import Budget
 from worker.core.errors import Fatal, Rejected, Transient
@@ -61,6 +62,8 @@ class Pipeline:
         self._commits = Commits(source, observer, limits, clock, done=self._recovered)
         self._changed = asyncio.Event()
         self._stopping = False
+        self._stopped_event = asyncio.Event()
+        self._recoveries = 0  # producers replaced: what an older one reports is no news
         self._failure: BaseException | None = None
         self._failing: set[Partition] = set()  # failed, and not committed since
         self._failed_at: float | None = None
@@ -86,6 +89,7 @@ class Pipeline:
     def stop(self) -> None:
         """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
         self._stopping = True
+        self._stopped_event.set()
         self._interrupt()
 
     async def run(self) -> None:
@@ -115,7 +119,7 @@ class Pipeline:
                 sink=self._sink,
                 observer=self._observer,
                 changed=self._changed.set,
-                failed=partial(self._lane_failed, partition),
+                failed=partial(self._lane_failed, partition, self._recoveries),
                 clock=self._clock,
             )
             if self._group is not None:
@@ -170,13 +174,11 @@ class Pipeline:
     async def _wait_for_room(self) -> int:
         """Wait for acknowledgements to make room. 0 after a while: the source must be polled, paused, to stay in."""
         start = self._clock()
-        while not (self._budget.room() or self._interrupted()):
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(self._limits.pause_after):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.pause_after):
+                while not (self._budget.room() or self._interrupted()):
+                    self._changed.clear()
                     await self._changed.wait()
-            except TimeoutError:
-                break
         self._observer.paused(self._clock() - start)
         return self._budget.room()
 
@@ -225,9 +227,10 @@ class Pipeline:
             lane.give_up()
         self._interrupt()
 
-    def _lane_failed(self, partition: Partition, error: BaseException) -> None:
-        self._failing.add(partition)
-        self._fail(error)
+    def _lane_failed(self, partition: Partition, recoveries: int, error: BaseException) -> None:
+        if recoveries == self._recoveries:  # else of a producer that was replaced since
+            self._failing.add(partition)
+            self._fail(error)
 
     def _recovered(self, partitions: Iterable[Partition]) -> None:
         """These went on, or are someone else's now. One that never does must not hide behind others that do."""
@@ -255,20 +258,40 @@ class Pipeline:
         with suppress(Transient):  # what was acknowledged but not committed is published again, same event_id
             await self._commits.commit(list(self._lanes.values()))
         self._close(list(self._lanes))
+        self._recoveries += 1
         self._observer.rewound()
-        await asyncio.sleep(delay)
-        if error is not None:
-            try:
-                await self._sink.reset(error)
-            except Transient as again:
-                self._failure = again
-                with suppress(TimeoutError):  # a source that nobody polls is put out of its group
-                    async with asyncio.timeout(self._limits.pause_after):
-                        await self._source.poll(0)
+        try:
+            if not await self._unless_stopped(self._reset(error, delay)):
                 return
+        except Transient as again:
+            self._failure = again
+            with suppress(TimeoutError):  # a source that nobody polls is put out of its group
+                async with asyncio.timeout(self._limits.pause_after):
+                    await self._source.poll(0)
+            return
         await self._source.rewind()
         self._failure = None
         self._recovered(())
+
+    async def _reset(self, error: BaseException | None, delay: float) -> None:
+        await asyncio.sleep(delay)
+        if error is not None:
+            await self._sink.reset(error)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Await `work`; False where a stop came first, and `work` was cancelled."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stopped_event.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not working.done():
+                working.cancel()
+        if not working.done():
+            return False
+        working.result()
+        return True
 
 
 def _chunks(opened: Sequence[tuple[Lane, Entry]]) -> Iterable[list[tuple[Lane, Entry]]]:

@@ -21,6 +21,7 @@ INVISIBLE = re.compile(
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef]"
 )
 """Matches one character that prints nothing and carries no meaning between words."""
+INVISIBLE_RUN = re.compile(f"{INVISIBLE.pattern}+")
 
 # Starters that are the second half of a canonical composition (NFC_Quick_Check=Maybe, Unicode 16): they may change
 # what stands before them, so a segment never begins with one. Hangul vowels and finals, U+1160-11FF, do so too.
@@ -91,8 +92,9 @@ def _is_mark(char: str) -> bool:
 def _segments(text: str) -> list[tuple[int, int]]:
     """Cut where NFKC cannot look across: before each visible character that composes with nothing to its left."""
     cuts = [i for i, char in enumerate(text) if not INVISIBLE.match(char) and _starts_segment(char)]
-    bounds = sorted({0, *cuts, len(text)})
-    return list(pairwise(bounds))
+    first = INVISIBLE_RUN.match(text)  # what stands before the first visible character folds to nothing
+    start = first.end() if first else 0
+    return list(pairwise(sorted({start, *cuts, len(text)})))
 
 
 def _starts_segment(char: str) -> bool:
