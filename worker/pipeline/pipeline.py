@@ -1,7 +1,6 @@
 """Intake, rebalances, commits and recovery: what decides that nothing is lost."""
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +13,7 @@ from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source
 from worker.core.types import Partition, Record, Scorable
 from worker.pipeline.commits import Commits
+from worker.pipeline.failures import Failures
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
 from worker.pipeline.scoring import Scoring
@@ -59,15 +59,11 @@ class Pipeline:
         )
         self._lanes: dict[Partition, Lane] = {}
         self._publishers: dict[Partition, asyncio.Task[None]] = {}
-        self._commits = Commits(source, observer, limits, clock, done=self._recovered)
+        self._failures = Failures(limits.backoff, clock)
+        self._commits = Commits(source, observer, limits, clock, done=self._failures.went_on)
         self._changed = asyncio.Event()
-        self._stopping = False
-        self._stopped_event = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._recoveries = 0  # producers replaced: what an older one reports is no news
-        self._failure: BaseException | None = None
-        self._failing: set[Partition] = set()  # failed, and not committed since
-        self._failed_at: float | None = None
-        self._failures = 0
         self._poll: asyncio.Future[Sequence[Record] | None] | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -84,12 +80,11 @@ class Pipeline:
     @property
     def stopped(self) -> bool:
         """Whether `stop` was called."""
-        return self._stopping
+        return self._stopping.is_set()
 
     def stop(self) -> None:
         """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
-        self._stopping = True
-        self._stopped_event.set()
+        self._stopping.set()
         self._interrupt()
 
     async def run(self) -> None:
@@ -137,7 +132,7 @@ class Pipeline:
                 await self._commits.commit(lanes)
         finally:
             self._close(partitions)
-            self._recovered(partitions)
+            self._failures.went_on(partitions)
 
     def _close(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
@@ -149,8 +144,8 @@ class Pipeline:
     # Intake
 
     async def _take_in(self) -> None:
-        while not self._stopping:
-            if self._failure is not None:
+        while not self._stopping.is_set():
+            if self._failures.pending is not None:
                 await self._recover()
                 continue
             room = self._budget.room() or await self._wait_for_room()
@@ -187,8 +182,8 @@ class Pipeline:
         while not self._interrupted() and any(len(lane.ledger) for lane in self._lanes.values()):
             self._changed.clear()
             await self._changed.wait()
-        if self._failure is not None:
-            raise Fatal(f"could not write the output: {self._failure}") from self._failure
+        if (failure := self._failures.pending) is not None:
+            raise Fatal(f"could not write the output: {failure}") from failure
 
     async def _admit(self, records: Sequence[Record]) -> None:
         """Open every position before anything else can happen, then prepare and queue chunk by chunk."""
@@ -220,26 +215,17 @@ class Pipeline:
 
     # Recovery
 
-    def _fail(self, error: BaseException) -> None:
-        self._failure = self._failure or error
+    def _lane_failed(self, partition: Partition, recoveries: int, error: BaseException) -> None:
+        if recoveries != self._recoveries:
+            return  # of a producer that was replaced since
+        self._failures.note(error, partition)
         self._sink.halt()
         for lane in self._lanes.values():
             lane.give_up()
         self._interrupt()
 
-    def _lane_failed(self, partition: Partition, recoveries: int, error: BaseException) -> None:
-        if recoveries == self._recoveries:  # else of a producer that was replaced since
-            self._failing.add(partition)
-            self._fail(error)
-
-    def _recovered(self, partitions: Iterable[Partition]) -> None:
-        """These went on, or are someone else's now. One that never does must not hide behind others that do."""
-        self._failing.difference_update(partitions)
-        if not self._failing:
-            self._failed_at = None
-
     def _interrupted(self) -> bool:
-        return self._stopping or self._failure is not None
+        return self._stopping.is_set() or self._failures.pending is not None
 
     def _interrupt(self) -> None:
         self._changed.set()
@@ -248,13 +234,7 @@ class Pipeline:
 
     async def _recover(self) -> None:
         """Replace the producer and read every partition again from its commit: sequence numbers never rewind."""
-        error, now = self._failure, self._clock()
-        if isinstance(error, Fatal):
-            raise error
-        self._failed_at, self._failures = (now, 0) if self._failed_at is None else (self._failed_at, self._failures + 1)
-        delay = self._limits.backoff.delay(self._failures, now - self._failed_at, random.random)
-        if delay is None:
-            raise Fatal(f"publishing kept failing for {now - self._failed_at:.0f} s: {error}") from error
+        delay, error = self._failures.delay(), self._failures.pending
         with suppress(Transient):  # what was acknowledged but not committed is published again, same event_id
             await self._commits.commit(list(self._lanes.values()))
         self._close(list(self._lanes))
@@ -264,14 +244,13 @@ class Pipeline:
             if not await self._unless_stopped(self._reset(error, delay)):
                 return
         except Transient as again:
-            self._failure = again
+            self._failures.answered(again)
             with suppress(TimeoutError):  # a source that nobody polls is put out of its group
                 async with asyncio.timeout(self._limits.pause_after):
                     await self._source.poll(0)
             return
         await self._source.rewind()
-        self._failure = None
-        self._recovered(())
+        self._failures.answered()
 
     async def _reset(self, error: BaseException | None, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -281,7 +260,7 @@ class Pipeline:
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Await `work`; False where a stop came first, and `work` was cancelled."""
         working = asyncio.ensure_future(work)
-        stopping = asyncio.ensure_future(self._stopped_event.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
