@@ -64,7 +64,10 @@ class Sink(Protocol):
         """Send nothing more until `reset`: something failed, and what came after it must not be stored first."""
 
     async def reset(self, error: BaseException) -> None:
-        """Drop what is unsent and begin anew after `error`. Raises Fatal where that cannot help."""
+        """Drop what is unsent and begin anew after `error`. Raises Fatal where that cannot help, Transient where it may.
+
+        Futures of what was dropped may stay without an answer.
+        """
 
 
 class Observer(Protocol):
