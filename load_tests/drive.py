@@ -59,28 +59,31 @@ class Observed:
 
 
 class Drive:
-    """One run over an input topic that ends at `ends`; the workers speak to the broker through `gate`.
+    """One run over an input topic that is empty at first; the workers speak to the broker through `gate`.
 
     `deadline` is a time.monotonic() time.
     """
 
-    def __init__(
-        self, watch: Watch, gate: Gate, workers: Sequence[Worker], ends: Mapping[int, int], deadline: float
-    ) -> None:
+    def __init__(self, watch: Watch, gate: Gate, workers: Sequence[Worker], deadline: float) -> None:
         self.observed = Observed()
         self._gate = gate
         self._watch = watch
         self._workers = workers
-        self._ends = ends
-        self._total = sum(ends.values())
+        self._ends: Mapping[int, int] = {}
         self._deadline = deadline
         self._moved = self._printed = time.monotonic()
         self._printed_out = 0
 
-    async def run(self, crashes: Sequence[Crash]) -> None:
-        """Start, crash a worker now and then and restart it, drain, stop. Raises RunError."""
+    async def run(self, crashes: Sequence[Crash], load: Callable[[], Awaitable[None]]) -> None:
+        """Start, `load` the input, crash a worker now and then and restart it, drain, stop. Raises RunError.
+
+        Loaded only once the workers share the partitions, or few posts would be done by the first of them.
+        """
         for worker in self._workers:
             worker.start()
+        await self._until(self._all_work, "every worker to hold partitions")
+        await load()
+        self._ends = await self._watch.input_ends()
         for crash in crashes:
             await self._until(partial(self._reached, crash.at), f"{crash.at:.0%} of the output")
             await self._until(self._all_work, "every worker to hold partitions")
@@ -175,7 +178,9 @@ class Drive:
         if now - self._printed >= PROGRESS_SECONDS:
             rate = (self._out() - self._printed_out) / (now - self._printed)
             dead = sum(snapshot.dead_letter_ends.values())
-            say(f"in {self._total}  out {self._out()}  dead letters {dead}  lag {self._lag(snapshot)}  {rate:.0f}/s")
+            say(
+                f"in {sum(self._ends.values())}  out {self._out()}  dead letters {dead}  lag {self._lag(snapshot)}  {rate:.0f}/s"
+            )
             self._printed, self._printed_out = now, self._out()
         return snapshot
 
@@ -187,7 +192,7 @@ class Drive:
         return sum(self._latest.output_ends.values())
 
     def _share(self) -> float:
-        return self._out() / self._total
+        return self._out() / max(1, sum(self._ends.values()))
 
     def _lag(self, snapshot: Snapshot, partitions: frozenset[int] | None = None) -> int:
         """Positions not committed yet, in these partitions or all."""

@@ -62,16 +62,20 @@ async def run(plan: Plan) -> Result:
         kafka = stack.enter_context(Kafka())
         names = plan.names
         await create_topics(kafka.bootstrap, names)
-        produced = await produce(kafka.bootstrap, names.input, traffic(plan.posts, plan.seed))
-        say(f"produced {produced} records")
+        # A share of the posts alone, or a small run would be in flight as a whole when the kill comes.
+        env = {"MODERATION_MAX_IN_FLIGHT_POSTS": str(max(20, min(2000, plan.posts // 25)))}
         workers = [
-            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command))
+            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command, env=env))
             for name in WORKERS
         ]
+
+        async def load() -> None:
+            say(f"produced {await produce(kafka.bootstrap, names.input, traffic(plan.posts, plan.seed))} records")
+
         async with Watch(kafka.bootstrap, names) as watch, Gate(kafka) as gate:
-            drive = Drive(watch, gate, workers, await watch.input_ends(), time.monotonic() + plan.limit_seconds)
+            drive = Drive(watch, gate, workers, time.monotonic() + plan.limit_seconds)
             try:
-                await drive.run(plan.crashes)
+                await drive.run(plan.crashes, load)
             except RunError as error:
                 drive.observed.give_up(error)
                 say(str(error))
