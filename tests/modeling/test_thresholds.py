@@ -8,7 +8,7 @@ from worker.core.policy import Threshold
 from worker.modeling.examples import Example
 from worker.modeling.metrics import expected_calibration_error, markdown, measure
 from worker.modeling.scoring import ScoredSet
-from worker.modeling.thresholds import choose_policy, policy_version
+from worker.modeling.thresholds import TIE, choose_policy, middle_of_plateau, policy_version
 
 LABELS = ("hate", "offensive")
 
@@ -29,6 +29,34 @@ def separated(boundary: float, count: int = 200) -> ScoredSet:
 def test_review_threshold_separates_what_can_be_separated() -> None:
     policy = choose_policy([separated(0.3)], LABELS, ())
     assert policy.thresholds["hate"].review == pytest.approx(0.3, abs=0.02)
+
+
+def test_flat_curve_is_reviewed_from_the_middle_of_its_plateau() -> None:
+    rows = [(0.0, 0.1)] * 500 + [(1.0, 0.9)] * 500 + [(0.0, 0.285), (1.0, 0.295)]
+    policy = choose_policy([scored("a", rows)], LABELS, ())
+    assert policy.thresholds["hate"].review == 0.5  # 0.29 is best, by two posts in a thousand over 0.11 to 0.90
+
+
+def test_sharp_peak_is_reviewed_from_its_top() -> None:
+    rows = [(0.0, 0.1), (0.0, 0.595)] * 100 + [(1.0, 0.605), (1.0, 0.9)] * 100  # 0.6 is right, its neighbours are not
+    assert choose_policy([scored("a", rows)], LABELS, ()).thresholds["hate"].review == 0.6
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [
+        ([0.7, 0.748, 0.747, 0.746, 0.747, 0.745, 0.7], 3),  # the best at its edge: the middle counts
+        ([0.7, 0.7, 0.748, 0.7, 0.7], 2),  # a sharp peak
+        ([0.745, 0.745, 0.745, 0.7, 0.748], 4),  # a longer run that does not hold the best
+        ([0.748, 0.7, 0.747, 0.748, 0.747], 3),  # two runs that hold it: the longest
+        ([0.748, 0.7, 0.748], 0),  # as long: the first
+        ([0.7, 0.748, 0.748, 0.7], 1),  # two middles: the lower
+        ([0.748, 0.748 - 2 * TIE, 0.748 - TIE / 2], 0),  # just outside ends the run
+        ([0.5], 0),
+    ],
+)
+def test_plateau_of_the_best_has_this_middle(values: list[float], middle: int) -> None:
+    assert middle_of_plateau(values) == middle
 
 
 def test_label_no_set_knows_is_reviewed_from_one_half_and_never_blocks() -> None:
