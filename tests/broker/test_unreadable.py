@@ -34,7 +34,7 @@ def _raw_header_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def patched(self: BatchBuilder) -> bytearray:
         if self._buffer is None:
-            raw = bytearray(build(self) or self._buffer)
+            raw = bytearray(build(self))
             while (at := raw.find(PLACE)) >= 0:
                 raw[at : at + len(PLACE)] = NO_UTF8
             raw[CRC_AT:CRC_FROM] = struct.pack(">I", calc_crc32c(bytes(raw[CRC_FROM:])))
