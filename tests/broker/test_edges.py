@@ -67,6 +67,7 @@ async def test_a_commit_past_retention_stops_the_partition_and_says_so(
         third = stage.worker("c", {"MODERATION_OUT_OF_RANGE": "earliest"})
         await stage.until_done(third)
         assert len(await read_all(kafka.bootstrap, stage.names.output)) == 15
+        assert (await stage.settled_metrics(third))["moderation_offset_jumps_total"] == 1
 
 
 async def test_topics_with_small_limits_take_every_output(kafka: Kafka, topics: Unique, tmp_path: Path) -> None:

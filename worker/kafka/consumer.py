@@ -215,8 +215,8 @@ class KafkaSource:
     async def _out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
         """The log no longer holds the position to read. Going on would skip posts, so it must be allowed."""
         for tp, offset in offsets.items():
-            if tp not in self._assigned or offset != await self.consumer.position(tp):
-                continue  # of a fetch that a seek has overtaken
+            if tp not in self._open or offset != await self.consumer.position(tp):
+                continue  # of a fetch before the gate opened, or that a seek has overtaken
             if self._allow_jump:
                 earliest = (await self.consumer.beginning_offsets([tp]))[tp]
                 log.error("offset out of range, going on at the earliest", partition=tp, offset=offset, to=earliest)

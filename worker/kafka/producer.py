@@ -48,7 +48,9 @@ class KafkaSink:
             # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
             "max_request_size": max(limits.values()) + BATCH_BYTES,
         }
-        self._start_seconds = self._arguments.get("request_timeout_ms", 40_000) / 1000
+        # aiokafka tries one server after another, each for as long as a request may take; then it asks for an id.
+        tries = len(str(connection["bootstrap_servers"]).split(",")) + 1
+        self._start_seconds = tries * self._arguments.get("request_timeout_ms", 40_000) / 1000
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -117,10 +119,14 @@ class KafkaSink:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     """Flush and disconnect, within a bound."""
+    stopping = asyncio.ensure_future(producer.stop())  # aiokafka's stop may let its sender's cancellation escape
     try:
         async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
+            await asyncio.wait([stopping])
+        if not stopping.cancelled():
+            stopping.result()
     except (KafkaError, TimeoutError) as error:
+        stopping.cancel()
         log.warning("the producer did not stop in time", error=repr(error))
         await _abandon(producer)
 

@@ -218,7 +218,8 @@ class Pipeline:
     def _lane_failed(self, partition: Partition, recoveries: int, error: BaseException) -> None:
         if recoveries != self._recoveries:
             return  # of a producer that was replaced since
-        self._failures.note(error, partition)
+        # A partition that was taken away never goes on here: it must not keep the deadline running.
+        self._failures.note(error, partition if partition in self._lanes else None)
         self._sink.halt()
         for lane in self._lanes.values():
             lane.give_up()
