@@ -172,6 +172,7 @@ class FakeSink(Sink):
         self.reset_faults: list[Exception] = []
         self.resets: list[BaseException] = []
         self.halted = False
+        self.halts = 0
         self.before_reset: Callable[[], Awaitable[None]] | None = None
         self.refuses: Callable[[Partition, Outgoing], bool] = lambda _partition, _outgoing: False
 
@@ -189,6 +190,7 @@ class FakeSink(Sink):
 
     def halt(self) -> None:
         self.halted = True
+        self.halts += 1
 
     async def reset(self, error: BaseException) -> None:
         self.halted = False
