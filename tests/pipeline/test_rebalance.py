@@ -52,10 +52,10 @@ async def test_a_failure_after_the_revocation_halts_the_sink_before_what_follows
     await rig.settle(0.5)
     late = [sent for sent in rig.sink.sent if sent.partition == A]
     await rig.source.revoke(A)
+    rig.sink.automatic = True
     late[0].future.set_exception(Transient("refused"))
     await rig.settle()
     assert rig.sink.halts == 1
-    rig.sink.automatic = True
     await rig.settle(5)
     assert rig.source.rewinds == 1
     late[1].future.set_exception(Transient("of the producer that was replaced"))
