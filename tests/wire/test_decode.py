@@ -7,33 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.wire.build import json_values, outcome, record, unicode_text
+from tests.wire.decoding import DECODER, FULL, decoded, rejected
 from worker.core.errors import Reason, Rejected
 from worker.core.types import Post, PostRef, Tombstone
 from worker.wire import untrusted_json
 from worker.wire.decode import Decoder
 from worker.wire.schemas import validator
-
-DECODER = Decoder()
-FULL = {
-    "id": "post-1",
-    "text": "what the author wrote",
-    "title": "a title",
-    "language": "en-GB",
-    "revision": 7,
-    "created_at": "2024-02-29T23:59:59.5+02:00",
-}
-
-
-def decoded(value: bytes, decoder: Decoder = DECODER) -> Post:
-    post = decoder.decode(record(value))
-    assert isinstance(post, Post)
-    return post
-
-
-def rejected(value: bytes | None, decoder: Decoder = DECODER, key: bytes | None = b"key") -> Rejected:
-    with pytest.raises(Rejected) as caught:
-        decoder.decode(record(value, key))
-    return caught.value
 
 
 def sha256(content: bytes) -> str:

@@ -5,32 +5,10 @@ import orjson
 import pytest
 
 from tests.wire.build import record
-from worker.core.errors import Rejected
-from worker.core.types import Post, Record
+from tests.wire.decoding import DECODER, FULL, decoded, rejected
+from worker.core.types import Record
 from worker.wire.decode import Decoder
 from worker.wire.fields import FieldMap
-
-DECODER = Decoder()
-FULL = {
-    "id": "post-1",
-    "text": "what the author wrote",
-    "title": "a title",
-    "language": "en-GB",
-    "revision": 7,
-    "created_at": "2024-02-29T23:59:59.5+02:00",
-}
-
-
-def decoded(value: bytes, decoder: Decoder = DECODER) -> Post:
-    post = decoder.decode(record(value))
-    assert isinstance(post, Post)
-    return post
-
-
-def rejected(value: bytes | None, decoder: Decoder = DECODER, key: bytes | None = b"key") -> Rejected:
-    with pytest.raises(Rejected) as caught:
-        decoder.decode(record(value, key))
-    return caught.value
 
 
 def test_mapped_fields_are_read_where_the_pointers_say() -> None:
