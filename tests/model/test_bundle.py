@@ -8,14 +8,15 @@ import onnx
 import pytest
 
 from worker.core.errors import Fatal
-from worker.model.bundle import default_bundle_path, load_bundle
+from worker.model.bundle import load_bundle
 from worker.model.classifier import Classifier
+from worker.settings.fields import BUNDLED_MODEL
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A copy of the bundled model, to be spoilt."""
-    return Path(shutil.copytree(default_bundle_path(), tmp_path / "bundle"))
+    return Path(shutil.copytree(BUNDLED_MODEL, tmp_path / "bundle"))
 
 
 def edit_manifest(bundle: Path, **changes: Any) -> None:
@@ -47,15 +48,15 @@ def refused(bundle: Path) -> str:
 
 
 def test_bundled_model_loads_with_its_golden_posts() -> None:
-    classifier = Classifier.load(default_bundle_path())
+    classifier = Classifier.load(BUNDLED_MODEL)
     assert classifier.labels == ("hate", "offensive")
     assert classifier.bundle.policy.labels == classifier.labels
-    assert (default_bundle_path() / "model.onnx").stat().st_size <= 26_000_000
+    assert (BUNDLED_MODEL / "model.onnx").stat().st_size <= 26_000_000
     assert {post.decision.action for post in classifier.bundle.golden} == {"allow", "review"}
 
 
 def test_sha256_covers_graph_and_tokenizer() -> None:
-    bundle = load_bundle(default_bundle_path())
+    bundle = load_bundle(BUNDLED_MODEL)
     digests = [hashlib.sha256((bundle.path / n).read_bytes()).hexdigest() for n in ("model.onnx", "tokenizer.json")]
     assert bundle.sha256 == hashlib.sha256("".join(digests).encode()).hexdigest()
 

@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from worker.core.types import Scores, Window
-from worker.model.bundle import default_bundle_path, load_bundle
+from worker.model.bundle import load_bundle
 from worker.model.classifier import Classifier
 from worker.model.session import Session
 from worker.model.tokenizer import load_tokenizer
+from worker.settings.fields import BUNDLED_MODEL
 
 WORDS = (
     "the",
@@ -34,7 +35,7 @@ WORDS = (
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier.load(default_bundle_path())
+    return Classifier.load(BUNDLED_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ class Fixed(Session):
 
 
 def with_logits(logits: Sequence[Sequence[float]], problem_type: str = "multi_label_classification") -> Classifier:
-    path = default_bundle_path()
+    path = BUNDLED_MODEL
     bundle = load_bundle(path)
     manifest = bundle.manifest.model_copy(update={"problem_type": problem_type})
     changed = type(bundle)(bundle.path, manifest, bundle.policy, bundle.golden)

@@ -6,8 +6,8 @@ import pytest
 
 from worker.core.policy import Action, decide
 from worker.core.pooling import pool
-from worker.model.bundle import default_bundle_path
 from worker.model.classifier import Classifier
+from worker.settings.fields import BUNDLED_MODEL
 from worker.text.normalise import normalise
 
 INTEGER_PRODUCT = "MatMulIntegerToFloat"
@@ -15,12 +15,12 @@ INTEGER_PRODUCT = "MatMulIntegerToFloat"
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier.load(default_bundle_path())
+    return Classifier.load(BUNDLED_MODEL)
 
 
 @pytest.fixture(scope="module")
 def graph() -> onnx.GraphProto:
-    return onnx.load(default_bundle_path() / "model.onnx").graph
+    return onnx.load(BUNDLED_MODEL / "model.onnx").graph
 
 
 def test_bundled_weights_cannot_saturate_on_cpus_without_vnni(graph: onnx.GraphProto) -> None:
@@ -61,7 +61,7 @@ def test_bundled_golden_posts_cover_the_decisions(classifier: Classifier) -> Non
 
 
 def test_bundled_card_names_no_machine_and_every_source() -> None:
-    card = (default_bundle_path() / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (BUNDLED_MODEL / "MODEL_CARD.md").read_text(encoding="utf-8")
     for source in ("all-MiniLM-L6-v2", "WordPiece", "HateXplain", "Davidson", "Vidgen", "Kennedy", "ToxiGen"):
         assert source in card
     assert " /" not in card

@@ -7,8 +7,8 @@ import pytest
 
 from worker.core.errors import Fatal
 from worker.core.policy import Threshold
-from worker.model.bundle import default_bundle_path
 from worker.model.manifest import parse_manifest
+from worker.settings.fields import BUNDLED_MODEL
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SCHEMA = jsonschema_rs.Draft202012Validator(json.loads((SCHEMAS / "bundle.v1.json").read_text()))
@@ -38,7 +38,7 @@ def test_examples_of_both_kinds_exist() -> None:
 
 
 def test_bundled_manifest_passes_its_schema() -> None:
-    SCHEMA.validate(json.loads((default_bundle_path() / "manifest.json").read_bytes()))
+    SCHEMA.validate(json.loads((BUNDLED_MODEL / "manifest.json").read_bytes()))
 
 
 @pytest.mark.parametrize(

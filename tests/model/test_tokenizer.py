@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.errors import Fatal
-from worker.model.bundle import default_bundle_path
 from worker.model.tokenizer import LONGEST_WORD, encode, load_tokenizer, special_token
+from worker.settings.fields import BUNDLED_MODEL
 
-TOKENIZER = load_tokenizer(default_bundle_path() / "tokenizer.json")
+TOKENIZER = load_tokenizer(BUNDLED_MODEL / "tokenizer.json")
 UNKNOWN = special_token(TOKENIZER, "[UNK]")
 CONTROLS = {special_token(TOKENIZER, token) for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]")}
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from worker.core.errors import Fatal
@@ -52,11 +51,6 @@ class Bundle:
     def sha256(self) -> str:
         """`cat model.onnx tokenizer.json`'s checksums, hashed: lower-case hex."""
         return hashlib.sha256((self.manifest.files[MODEL] + self.manifest.files[TOKENIZER]).encode()).hexdigest()
-
-
-def default_bundle_path() -> Path:
-    """Where the bundled model lies: beside the code, so that it works offline and from an installed wheel."""
-    return Path(str(files("worker") / "bundles" / "default"))
 
 
 def load_bundle(path: Path) -> Bundle:

@@ -14,7 +14,8 @@ from worker.core.types import Outgoing, Partition, Record
 class Lane:
     """Everything in flight for one partition, from assignment to revocation.
 
-    A closed lane ignores what still comes back for it: its positions belong to whoever reads them next.
+    A closed lane ignores what still comes back for it, because its positions belong to whoever reads them next; but not
+    a failure: what follows the failed record must not be stored.
     """
 
     def __init__(
