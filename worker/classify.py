@@ -27,6 +27,7 @@ from worker.core.policy import Decision
 from worker.core.ports import Rebalance, Sink, Source
 from worker.core.types import Channel, Outgoing, Partition, Record, Scores
 from worker.engine import build_engine
+from worker.explain.verdicts import explained
 from worker.ops.metrics import Metrics
 from worker.pipeline import Limits, Pipeline
 from worker.settings import load
@@ -51,6 +52,9 @@ async def _classify(arguments: argparse.Namespace) -> int:
         counts[decision.action.value] += 1
 
     engine = build_engine(settings, limits=dict.fromkeys(Channel, sys.maxsize), decided=decided)
+    encode = engine.encode
+    if arguments.explain is not None:
+        encode = explained(encode, engine.decode, engine.classifier, engine.policy, arguments.explain or None)
     with _reported(), ExitStack() as files:
         source_file = _input(files, arguments.file)
         size = os.fstat(source_file.fileno()).st_size
@@ -65,7 +69,7 @@ async def _classify(arguments: argparse.Namespace) -> int:
             sink=sink,
             prepare=engine.prepare,
             score=engine.score,
-            encode=engine.encode,
+            encode=encode,
             observer=_Progress(bar),
             limits=Limits(scoring_threads=engine.scoring_threads, batch_tokens=settings.batch_tokens),
             clock=time.monotonic,

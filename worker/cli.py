@@ -56,8 +56,11 @@ CLASSIFY = """\
 Scores posts without Kafka, by the very code that `run` uses. Input: JSON Lines, a post on each line (id and text,
 and optionally title, language, revision, created_at). Output: JSON Lines, a verdict for each post, in order. Lines
 that are no post stop nothing and leave the exit code 0; the summary on stderr counts them as dead letters.
+With --explain a verdict also says which words carried its score: for each, by how much the label's log-odds fall when
+it is left out. A terminal shows them in colour (red for the label, blue against it; NO_COLOR=1: in brackets).
 
 examples:
+  moderation-worker classify posts.jsonl --explain hate > verdicts.jsonl
   moderation-worker classify posts.jsonl --output verdicts.jsonl --dead-letters bad.jsonl
   zcat posts.jsonl.gz | moderation-worker classify | jq 'select(.action != "allow")'
 """
@@ -157,6 +160,14 @@ def _parser() -> argparse.ArgumentParser:
         "--dead-letters",
         metavar="FILE",
         help="where bad lines go, whole (default: nowhere; stderr names the line number and reason of each)",
+    )
+    classify.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="LABEL",
+        help="also say which words carried the score of LABEL (default: of each label over its threshold); slower: "
+        "a model run for each word",
     )
     classify.add_argument("--no-progress", action="store_true", help="no progress bar, also on a terminal")
     classify.set_defaults(command=_classify)

@@ -10,7 +10,7 @@ import worker
 from worker.core.errors import Fatal
 from worker.core.policy import Decision, Policy, Threshold
 from worker.core.ports import Encode, Prepare, Score
-from worker.core.types import Channel, Scores
+from worker.core.types import Channel, Post, Record, Scores, Tombstone
 from worker.model.bundle import Bundle
 from worker.model.classifier import Classifier
 from worker.model.cpu import available_cpus
@@ -23,10 +23,12 @@ from worker.wire.fields import FieldMap
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A verified model with the code around it; the three callables are what a pipeline is made of."""
+    """A verified model with the code around it; `prepare`, `score` and `encode` are what a pipeline is made of."""
 
     bundle: Bundle
     policy: Policy
+    classifier: Classifier
+    decode: Callable[[Record], Post | Tombstone]
     scoring_threads: int
     prepare: Prepare
     score: Score
@@ -59,6 +61,8 @@ def build_engine(
     return Engine(
         bundle=bundle,
         policy=policy,
+        classifier=classifier,
+        decode=decoder.decode,
         scoring_threads=settings.scoring_threads or available_cpus(),
         prepare=Preparer(decoder, classifier, settings.max_text_length),
         score=classifier.score,
