@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from worker.core.errors import Fatal
-from worker.modeling import train as module
+from worker.modeling.losses import Loss
 from worker.modeling.network import Classifier
-from worker.modeling.train import Recipe, train
+from worker.modeling.recipe import Recipe
+from worker.modeling.train import train
 
 
 def recipe(encoder: Path, posts: Path) -> Recipe:
@@ -21,7 +22,7 @@ def weights(directory: Path) -> dict[str, torch.Tensor]:
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Interrupt training as Ctrl-C would, after so many steps."""
-    compute, done = module._loss, 0
+    compute, done = Loss.__call__, 0
 
     def loss(*arguments: Any) -> torch.Tensor:
         nonlocal done
@@ -30,7 +31,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         done += 1
         return compute(*arguments)
 
-    monkeypatch.setattr(module, "_loss", loss)
+    monkeypatch.setattr(Loss, "__call__", loss)
 
 
 @pytest.mark.parametrize("steps", [5, 17])
@@ -52,7 +53,7 @@ def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 def test_training_learns(encoder: Path, posts: Path, tmp_path: Path) -> None:
     longer = dataclasses.replace(recipe(encoder, posts), epochs=12, learning_rate=5e-3)
     epochs = train(longer, [posts], tmp_path)["epochs"]
-    assert epochs[-1]["posts.jsonl"]["hate"] > 0.9
+    assert epochs[-1]["report"]["posts.jsonl"]["hate"] > 0.9
 
 
 def test_checkpoint_of_another_recipe_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_checkpoint_of_another_recipe_is_refused(encoder: Path, posts: Path, tmp
 def test_training_without_posts_is_refused(encoder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    with pytest.raises(Fatal, match="--train"):
+    with pytest.raises(Fatal, match=r"empty\.jsonl: holds no posts"):
         train(recipe(encoder, empty), [], tmp_path / "out")
 
 

@@ -1,11 +1,14 @@
-"""The classifier as torch sees it: an ELECTRA encoder, dropout and one linear layer on [CLS]."""
+"""The classifier as torch sees it: an ELECTRA encoder, a head, and one sigmoid for each label."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ElectraModel
@@ -14,15 +17,21 @@ from worker.core.errors import Fatal
 
 HEAD = "head.safetensors"
 CONFIG = "classifier.json"
+Head = Literal["cls", "lstm"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
-    """What a trained classifier directory says about itself, beside the encoder's own config.json."""
+    """What a trained classifier directory says about itself, beside the encoder's own config.json.
+
+    `sources`: the names of the additional heads, one for each source, that training kept (they are never served).
+    """
 
     labels: tuple[str, ...]
     max_length: int
     problem_type: str = "multi_label_classification"
+    head: Head = "cls"
+    sources: tuple[str, ...] = ()
 
 
 class Classifier(nn.Module):
@@ -30,22 +39,51 @@ class Classifier(nn.Module):
 
     def __init__(self, encoder: nn.Module, config: ClassifierConfig, dropout: float = 0.3) -> None:
         super().__init__()
+        hidden: int = encoder.config.hidden_size  # type: ignore[union-attr, assignment]
         self.electra = encoder
+        self.lstm = (
+            nn.LSTM(hidden, hidden // 2, batch_first=True, bidirectional=True) if config.head == "lstm" else None
+        )
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(encoder.config.hidden_size, len(config.labels))  # type: ignore[union-attr, arg-type]
+        self.out = nn.Linear(hidden, len(config.labels))
+        self.sources = nn.Linear(hidden, len(config.sources) * len(config.labels)) if config.sources else None
         self.config = config
 
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the encoder's last hidden states, float [posts, tokens, hidden]."""
+        states: Tensor = self.electra(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states
+
+    def features(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Return what the linear layers read: [CLS], or the LSTM's two last outputs; float [posts, hidden]."""
+        if self.lstm is None:
+            return self.dropout(states[:, 0])  # type: ignore[no-any-return]
+        lengths = mask.sum(dim=1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(states.float(), lengths, batch_first=True, enforce_sorted=False)
+        _, (last, _) = self.lstm(packed)
+        return self.dropout(torch.cat((last[0], last[1]), dim=1))  # type: ignore[no-any-return]
+
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return logits; the [CLS] state alone is read."""
-        states = self.electra(input_ids=ids, attention_mask=mask).last_hidden_state
-        logits: Tensor = self.out(self.dropout(states[:, 0]))
+        """Return the logits of the common head."""
+        logits: Tensor = self.out(self.features(self.states(ids, mask), mask))
         return logits
 
-    def save(self, directory: Path) -> None:
-        """Write encoder, head and config to a directory that `load` reads."""
+    def source_logits(self, features: Tensor, source: Tensor) -> Tensor:
+        """Logits of each post's own source head. `source` int64 [posts], -1 for none (its row means nothing)."""
+        if self.sources is None:
+            raise Fatal("this classifier has no heads of single sources")
+        every = self.sources(features).view(len(features), len(self.config.sources), -1)
+        chosen: Tensor = every[torch.arange(len(features), device=features.device), source.clamp(min=0)]
+        return chosen
+
+    def save(self, directory: Path, tokenizer: Path) -> None:
+        """Write encoder, head, config and tokenizer to a directory that `load` reads; the config goes last."""
         directory.mkdir(parents=True, exist_ok=True)
+        (directory / CONFIG).unlink(missing_ok=True)
         self.electra.save_pretrained(directory)  # type: ignore[operator]
-        save_file({k: v.contiguous() for k, v in self.out.state_dict().items()}, directory / HEAD)
+        shutil.copyfile(tokenizer, directory / "tokenizer.json")
+        head = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("electra.")}
+        save_file(head, directory / HEAD)
         (directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
 
     @classmethod
@@ -53,11 +91,41 @@ class Classifier(nn.Module):
         """Read what `save` wrote. Raises Fatal where the directory is no trained classifier."""
         if not (directory / CONFIG).is_file():
             raise Fatal(f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one")
-        raw = json.loads((directory / CONFIG).read_text())
-        config = ClassifierConfig(tuple(raw["labels"]), raw["max_length"], raw["problem_type"])
-        model = cls(ElectraModel.from_pretrained(directory), config)
-        model.out.load_state_dict(load_file(directory / HEAD))
+        try:
+            raw = json.loads((directory / CONFIG).read_text())
+            config = TypeAdapter(ClassifierConfig).validate_python(raw)
+            model = cls(load_encoder(directory), config)
+            head = load_file(directory / HEAD)
+            model.load_state_dict({k if "." in k else f"out.{k}": v for k, v in head.items()}, strict=False)
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
         return model.eval()
+
+
+def load_encoder(directory: Path, dropout: float = 0.0) -> ElectraModel:
+    """Read an encoder directory, for training on CPUs.
+
+    Attention is computed step by step and without dropout: torch's fused attention takes two fifths of a step on a CPU
+    (its backward pass runs on few threads), and drawing the dropout of attention weights a sixth.
+    Raises Fatal where the directory holds no ELECTRA encoder.
+    """
+    if not (directory / "config.json").is_file():
+        raise Fatal(f"{directory}: no encoder directory; `moderation-model warm-start` makes one")
+    try:
+        return ElectraModel.from_pretrained(
+            directory,
+            local_files_only=True,
+            attn_implementation="eager",
+            attention_probs_dropout_prob=0.0,
+            hidden_dropout_prob=dropout,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
+
+
+def device() -> torch.device:
+    """The accelerator, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def collate(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -72,14 +140,31 @@ def collate(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def predict(model: Classifier, rows: Sequence[Sequence[int]], batch_size: int = 64) -> Tensor:
-    """Probabilities float32 [posts, labels], in the order of `rows`; batches are cut from the rows by length."""
+def predict_logits(
+    model: Classifier, rows: Sequence[Sequence[int]], sources: Sequence[int] | None = None, batch_size: int = 64
+) -> Tensor:
+    """Logits float32 [posts, labels], in the order of `rows`; batches are cut from the rows by length.
+
+    Where `sources` gives a post's source (not -1), the mean of the common head's logits and its source's.
+    """
     model.eval()
+    where = next(model.parameters()).device
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    scores = torch.zeros(len(rows), len(model.config.labels))
+    found = torch.zeros(len(rows), len(model.config.labels))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(*collate([rows[i] for i in chosen]))
-        scores[chosen] = logits.float().sigmoid()
-    return scores
+        ids, mask = (t.to(where) for t in collate([rows[i] for i in chosen]))
+        with torch.autocast(where.type, torch.bfloat16):
+            features = model.features(model.states(ids, mask), mask)
+            logits = model.out(features).float()
+            if sources is not None and model.sources is not None:
+                own = torch.tensor([sources[i] for i in chosen], device=where)
+                both = (logits + model.source_logits(features, own).float()) / 2
+                logits = torch.where(own[:, None] >= 0, both, logits)
+        found[chosen] = logits.cpu()
+    return found
+
+
+def predict(model: Classifier, rows: Sequence[Sequence[int]], batch_size: int = 64) -> Tensor:
+    """Probabilities of the common head, float32 [posts, labels], in the order of `rows`."""
+    return predict_logits(model, rows, batch_size=batch_size).sigmoid()

@@ -1,0 +1,44 @@
+"""Checkpoints of a run: written aside and renamed, refused where they belong to another recipe."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worker.core.errors import Fatal
+
+
+def save(path: Path, recipe: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Write `state` (tensors, numbers, texts and containers of them) for a run of `recipe`.
+
+    Raises Fatal where the disk is full or the folder cannot be written; an older checkpoint then still stands.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        torch.save({"recipe": json.dumps(recipe), "rng": torch.get_rng_state(), **state}, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        partial.unlink(missing_ok=True)
+        raise Fatal(f"{path}: the checkpoint cannot be written: {error}") from error
+
+
+def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `save` wrote, with torch's random state restored; None where there is no checkpoint.
+
+    Raises Fatal where the file is damaged or belongs to a run with another recipe.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        found = json.loads(state["recipe"])
+    except Exception as error:  # zip, pickle, JSON: every layer has errors of its own
+        raise Fatal(f"{path}: no checkpoint of this program ({error}); remove it to start anew") from error
+    wanted = json.loads(json.dumps(recipe))
+    if found != wanted:
+        changed = ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key)))
+        raise Fatal(f"{path}: belongs to a run with another recipe ({changed}); remove it or choose another --out")
+    torch.set_rng_state(state["rng"])
+    return state

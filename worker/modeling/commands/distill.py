@@ -1,0 +1,48 @@
+"""`moderation-model distill`."""
+
+import argparse
+from pathlib import Path
+
+from worker.modeling.commands.training_options import add_training_options, read_recipe
+
+HELP = "let one teacher, or the mean of several, teach a student encoder (resumable; teachers' scores are kept)"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to `parser`."""
+    teachers = parser.add_argument_group("teachers")
+    teachers.add_argument("--teacher", type=Path, nargs="*", default=[], help="classifier directories (from train)")
+    teachers.add_argument("--scores", type=Path, required=True, help=_SCORES)
+    teachers.add_argument("--teacher-weight", type=float, default=0.5, help=_WEIGHT)
+    teachers.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="posts without labels (from select)")
+    teachers.add_argument("--hidden-weight", type=float, default=0.0, help=_HIDDEN)
+    add_training_options(parser)
+
+    def run(chosen: argparse.Namespace) -> None:
+        from worker.core.errors import Fatal
+        from worker.modeling.distill import score
+        from worker.modeling.train import train
+        from worker.modeling.training_set import read_posts
+
+        if chosen.hidden_weight and len(chosen.teacher) != 1:
+            raise Fatal("--hidden-weight needs exactly one --teacher: hidden states of several have no mean")
+        recipe = read_recipe(
+            chosen,
+            unlabelled=tuple(map(str, chosen.unlabelled)),
+            teacher_scores=str(chosen.scores),
+            teacher_weight=chosen.teacher_weight,
+            hidden_teacher=str(chosen.teacher[0]) if chosen.hidden_weight else None,
+            hidden_weight=chosen.hidden_weight,
+        )
+        score(chosen.teacher, read_posts(recipe), chosen.scores)
+        train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
+
+    parser.set_defaults(run=run)
+
+
+_SCORES = (
+    "file of the teachers' logits by source and id (.npz, no text): read where it exists, and completed by --teacher; "
+    "with all posts in it, no teacher is needed"
+)
+_WEIGHT = "the teachers' share of the target where the source has a label of its own (default 0.5)"
+_HIDDEN = "weight of the difference of hidden states' similarities, student's and teacher's (default 0: off)"

@@ -1,0 +1,98 @@
+"""The options that `train`, `distill` and `tune` share."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from worker.modeling.recipe import Recipe
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add data, model, optimisation and loss options to `parser`."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--train", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts")
+    data.add_argument("--clean", type=Path, nargs="*", default=[], help=_CLEAN)
+    data.add_argument("--dev", type=Path, nargs="*", default=[], help=_DEV)
+    data.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="default: hate offensive")
+    data.add_argument("--hard-labels", action="store_true", help="read `labels` even where annotators' `votes` are")
+    data.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
+    data.add_argument("--source-weight", type=_weight, nargs="*", default=[], metavar="SOURCE=W", help=_SOURCE_WEIGHT)
+    data.add_argument("--positive-weight", type=_weight, nargs="*", default=[], metavar="LABEL=W", help=_POSITIVE)
+    data.add_argument("--shuffle-labels", action="store_true", help="a control: labels at random; AUROC must be .5")
+
+    model = parser.add_argument_group("model")
+    model.add_argument("--encoder", type=Path, required=True, help="encoder directory (warm-start or pretrain)")
+    model.add_argument("--out", type=Path, required=True, help="classifier directory; holds the checkpoint too")
+    model.add_argument("--head", choices=("cls", "lstm"), default="cls", help="[CLS] -> dropout -> linear, or an LSTM")
+    model.add_argument("--dropout", type=float, default=0.3, help="before the linear layer (default 0.3)")
+    model.add_argument("--encoder-dropout", type=float, default=0.0, help="in the encoder (default 0: a third faster)")
+
+    steps = parser.add_argument_group("optimisation")
+    steps.add_argument("--epochs", type=int, default=2)
+    steps.add_argument("--learning-rate", type=float, default=1e-4)
+    steps.add_argument("--layer-decay", type=float, default=1.0, help="learning-rate factor per layer downwards")
+    steps.add_argument("--batch-size", type=int, default=32)
+    steps.add_argument("--weight-decay", type=float, default=0.01)
+    steps.add_argument("--warmup", type=float, default=0.06, help="share of the steps")
+    steps.add_argument("--average", type=float, default=0.0, metavar="DECAY", help="keep a running mean of the weights")
+    steps.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better dev mean")
+    steps.add_argument("--seed", type=int, default=0)
+    steps.add_argument("--checkpoint-minutes", type=float, default=10)
+
+    losses = parser.add_argument_group("additional losses (weights; 0 is off)")
+    losses.add_argument("--source-heads", type=float, default=0.0, help="a head for each source beside the common one")
+    losses.add_argument("--pair-weight", type=float, default=0.0, help="margin between near-twins of opposite label")
+    losses.add_argument("--pair-margin", type=float, default=2.0, help="the margin, in logits (default 2)")
+    losses.add_argument("--explanation-weight", type=float, default=0.0, help=_EXPLANATION)
+
+
+def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
+    """The recipe that the options describe."""
+    from worker.modeling.recipe import Recipe
+
+    return Recipe(
+        encoder=str(chosen.encoder),
+        train=tuple(map(str, chosen.train)),
+        labels=tuple(chosen.labels),
+        clean=tuple(map(str, chosen.clean)),
+        epochs=chosen.epochs,
+        learning_rate=chosen.learning_rate,
+        batch_size=chosen.batch_size,
+        max_length=chosen.max_length,
+        head=chosen.head,
+        dropout=chosen.dropout,
+        encoder_dropout=chosen.encoder_dropout,
+        weight_decay=chosen.weight_decay,
+        warmup=chosen.warmup,
+        layer_decay=chosen.layer_decay,
+        average=chosen.average,
+        patience=chosen.patience,
+        soft_labels=not chosen.hard_labels,
+        source_heads=chosen.source_heads,
+        source_weights=dict(chosen.source_weight),
+        positive_weights=dict(chosen.positive_weight),
+        pair_weight=chosen.pair_weight,
+        pair_margin=chosen.pair_margin,
+        explanation_weight=chosen.explanation_weight,
+        shuffle_labels=chosen.shuffle_labels,
+        seed=chosen.seed,
+        **more,
+    )
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=WEIGHT, such as davidson=0.5")
+    return name, float(value)
+
+
+_CLEAN = (
+    "posts that bear no label (from `select`): with them, sources that hold positives alone are trained on too; "
+    "without, such a label is unknown there"
+)
+_DEV = "files whose AUROC is reported after each epoch, for both halves; `selection` decides about stopping"
+_SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
+_POSITIVE = "weight of a label's positives"
+_EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"

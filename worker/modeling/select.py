@@ -1,0 +1,103 @@
+"""Choose unlabelled posts for a student: those a baseline doubts, those it finds likely, and some at random."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core.errors import Fatal
+from worker.model.classifier import Classifier
+from worker.modeling.examples import Example
+from worker.modeling.scoring import score_set
+from worker.modeling.texts import read_texts
+
+CLEAN_BELOW = 0.1
+"""Every score of a post that is taken for clean, at most."""
+
+_PART = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How many posts to choose, and from what: every `every`-th text of `shortest` to `longest` characters."""
+
+    count: int
+    clean: int
+    pool: int
+    shortest: int = 20
+    longest: int = 300
+    seed: int = 0
+
+
+def select(baseline: Classifier, texts: Sequence[Path], wanted: Selection) -> tuple[list[Example], list[Example]]:
+    """Posts to learn from a teacher, and clean posts, disjoint; half doubtful, a quarter likely, a quarter random.
+
+    Doubtful: the highest score is nearest to 0.5; likely: the first label's score is highest. Clean posts are random
+    ones whose scores are all under CLEAN_BELOW. Raises Fatal where the pool is too small for what is wanted.
+    """
+    pool = _pool(texts, wanted)
+    if len(pool) < wanted.count + wanted.clean:
+        raise Fatal(f"select: --texts hold {len(pool):,} fitting posts, {wanted.count + wanted.clean:,} are wanted")
+    examples, scores = _score(baseline, pool)
+    return _choose(examples, scores, wanted)
+
+
+def _pool(paths: Iterable[Path], wanted: Selection) -> list[Example]:
+    """A random sample, the same for the same seed (reservoir sampling: files may be larger than memory)."""
+    draw = random.Random(wanted.seed)
+    found: list[Example] = []
+    fitting = (text for text in read_texts(paths) if wanted.shortest <= len(text) <= wanted.longest)
+    for number, text in enumerate(fitting):
+        example = Example(f"line-{number}", text, (), "unlabelled")
+        if len(found) < wanted.pool:
+            found.append(example)
+        elif (place := draw.randrange(number + 1)) < wanted.pool:
+            found[place] = example
+    return found
+
+
+def _score(baseline: Classifier, pool: Sequence[Example]) -> tuple[list[Example], NDArray[np.float64]]:
+    examples: list[Example] = []
+    scores: list[tuple[float, ...]] = []
+    rest = iter(pool)
+    while part := list(islice(rest, _PART)):
+        scored = score_set(baseline, "pool", part)
+        examples += scored.examples
+        scores += scored.scores
+        print(f"scored {len(examples):,}/{len(pool):,} posts", flush=True)
+    return examples, np.array(scores)
+
+
+def _choose(
+    examples: Sequence[Example], scores: NDArray[np.float64], wanted: Selection
+) -> tuple[list[Example], list[Example]]:
+    draw = np.random.default_rng(wanted.seed)
+    doubt = np.abs(scores.max(axis=1) - 0.5)
+    left = np.ones(len(examples), dtype=bool)
+
+    def take(order: NDArray[np.intp], count: int) -> list[Example]:
+        chosen = [int(i) for i in order if left[i]][:count]
+        left[chosen] = False
+        return [examples[i] for i in chosen]
+
+    clean = take(draw.permutation(np.flatnonzero(scores.max(axis=1) < CLEAN_BELOW)), wanted.clean)
+    found = take(np.argsort(-scores[:, 0], kind="stable"), wanted.count // 4)
+    found += take(np.argsort(doubt, kind="stable"), wanted.count // 2)
+    found += take(draw.permutation(len(examples)), wanted.count - len(found))
+    return found, clean
+
+
+def write(path: Path, examples: Sequence[Example], labels: Sequence[str] = ()) -> None:
+    """Write posts as JSON Lines, each of `labels` 0; aside first."""
+    partial = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("w", encoding="utf-8") as file:
+        for example in examples:
+            row = {"id": example.id, "text": example.text, "labels": dict.fromkeys(labels, 0)}
+            file.write(json.dumps(row) + "\n")
+    partial.replace(path)
