@@ -13,6 +13,8 @@ from worker.core.ports import Prepared
 from worker.core.types import Partition, Post, Record, Scorable, Tombstone, Window
 from worker.model.classifier import Classifier
 from worker.prepare import Preparer
+from worker.text.normalise import Normalised, normalise
+from worker.text.options import AS_WRITTEN, Normalisation
 from worker.wire.decode import Decoder
 
 LIMIT = 50
@@ -23,6 +25,10 @@ class FakeClassifier:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.normalisation = AS_WRITTEN
+
+    def normalise(self, text: str) -> Normalised:
+        return normalise(text, self.normalisation)
 
     def windows(self, texts: Sequence[str]) -> list[tuple[Window, ...]]:
         self.seen += texts
@@ -99,6 +105,12 @@ def test_invisible_characters_beside_a_title_cost_the_title_nothing(prepare: Pre
 def test_texts_reach_the_model_normalised(prepare: Preparer, classifier: FakeClassifier) -> None:
     prepare([post(0, "\uff46\uff55\uff4c\uff4c w\u200bidth", title="\ufb01ne")])
     assert classifier.seen == ["fine", "full width"]
+
+
+def test_texts_reach_the_model_as_its_bundle_says(prepare: Preparer, classifier: FakeClassifier) -> None:
+    classifier.normalisation = Normalisation(handles="placeholder")
+    prepare([post(0, "hi @bob", title="@alice")])
+    assert classifier.seen == ["user", "hi user"]
 
 
 @pytest.mark.parametrize("field", ["text", "title"])

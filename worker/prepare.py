@@ -7,7 +7,6 @@ from worker.core.errors import Reason, Rejected
 from worker.core.ports import Prepared
 from worker.core.types import Post, Record, Scorable, Tombstone, Window
 from worker.model.classifier import Classifier
-from worker.text.normalise import normalise
 from worker.wire.decode import Decoder
 
 
@@ -46,7 +45,7 @@ class Preparer:
         """The texts to score: title and text, each with windows of its own."""
         originals = [text for text in (post.title, post.text) if text]
         self._check_length(post, "characters", originals)
-        texts = [normalise(text).text for text in originals]
+        texts = [self._classifier.normalise(text).text for text in originals]
         self._check_length(post, "characters after normalisation", texts)
         return texts
 

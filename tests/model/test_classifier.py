@@ -2,18 +2,21 @@ import random
 import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from worker.core.errors import Fatal
 from worker.core.types import Scores, Window
 from worker.model.bundle import load_bundle
 from worker.model.classifier import Classifier
 from worker.model.session import Session
 from worker.model.tokenizer import load_tokenizer
 from worker.settings.fields import BUNDLED_MODEL
+from worker.text.options import Normalisation
 
 WORDS = (
     "the",
@@ -151,3 +154,24 @@ def test_missing_bundle_path_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="MODERATION_BUNDLE"):
         Classifier.load(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_texts_and_golden_posts_are_normalised_as_the_manifest_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = load_bundle(BUNDLED_MODEL)
+    manifest = bundle.manifest.model_copy(update={"normalisation": Normalisation(handles="placeholder")})
+    golden = tuple(replace(post, text="@bob hello") for post in bundle.golden)
+    changed = replace(bundle, manifest=manifest, golden=golden)
+    classifier = Classifier(changed, load_tokenizer(BUNDLED_MODEL / "tokenizer.json"), Fixed([]))
+    assert classifier.normalise("hi @alice").text == "hi user"
+    assert Classifier.load(BUNDLED_MODEL, verify_golden=False).normalise("hi @alice").text == "hi @alice"
+
+    prepared: list[str] = []
+
+    def no_windows(texts: Sequence[str]) -> list[tuple[Window, ...]]:
+        prepared.extend(texts)
+        return [() for _ in texts]
+
+    monkeypatch.setattr(classifier, "windows", no_windows)
+    with pytest.raises(Fatal, match="has no tokens"):
+        classifier.verify_golden()
+    assert set(prepared) == {"user hello"}

@@ -1,6 +1,7 @@
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 import pytest
@@ -9,6 +10,7 @@ from worker.core.errors import Fatal
 from worker.core.policy import Threshold
 from worker.model.manifest import parse_manifest
 from worker.settings.fields import BUNDLED_MODEL
+from worker.text.options import Normalisation
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SCHEMA = jsonschema_rs.Draft202012Validator(json.loads((SCHEMAS / "bundle.v1.json").read_text()))
@@ -50,6 +52,10 @@ def test_bundled_manifest_passes_its_schema() -> None:
         ({"labels": ["hate"], "problem_type": "single_label_classification"}, "at least two"),
         ({"max_length": "128"}, "max_length"),
         ({"max_length": 4}, "max_length"),
+        ({"normalisation": {"emoji": "drop"}}, "emoji is keep or names, not 'drop'"),
+        ({"normalisation": {"case": "lower"}}, "no option 'case'"),
+        ({"normalisation": "names"}, "normalisation"),
+        ({"normalisation": None}, "normalisation"),
         ({"policy": {"version": "t", "thresholds": {}}}, "policy.thresholds"),
         ({"policy": {"version": "t", "thresholds": {"hate": CROSSED, "offensive": CROSSED}}}, "below review"),
     ],
@@ -58,6 +64,19 @@ def test_inconsistent_manifest_is_refused_naming_the_field(change: dict[str, Any
     content = {**json.loads(TWO_LABELS.read_bytes()), **change}
     with pytest.raises(Fatal, match=message):
         parse_manifest(json.dumps(content).encode())
+
+
+def test_manifest_without_normalisation_keeps_the_text_and_one_with_it_says_what_changes() -> None:
+    content = json.loads(TWO_LABELS.read_bytes())
+    assert parse_manifest(json.dumps(content).encode()).normalisation == Normalisation()
+    content["normalisation"] = {"emoji": "names"}
+    assert parse_manifest(json.dumps(content).encode()).normalisation == Normalisation(emoji="names")
+
+
+def test_schema_knows_the_very_options_of_the_normaliser() -> None:
+    properties = json.loads((SCHEMAS / "bundle.v1.json").read_text())["properties"]["normalisation"]["properties"]
+    known = {field.name: list(get_args(field.type)) for field in fields(Normalisation)}
+    assert {name: rule["enum"] for name, rule in properties.items()} == known
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

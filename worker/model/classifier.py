@@ -16,7 +16,7 @@ from worker.model.cpu import cpu_name, has_vnni
 from worker.model.manifest import MODEL, TOKENIZER
 from worker.model.session import Session
 from worker.model.tokenizer import encode, load_tokenizer, special_token
-from worker.text.normalise import normalise
+from worker.text.normalise import Normalised, normalise
 from worker.text.windows import windows as split
 
 TOLERANCE = 0.02
@@ -51,6 +51,10 @@ class Classifier:
             classifier.verify_golden()
         return classifier
 
+    def normalise(self, text: str) -> Normalised:
+        """`text` as the model was trained to see it: what `windows` takes."""
+        return normalise(text, self.bundle.manifest.normalisation)
+
     def windows(self, texts: Sequence[str]) -> list[tuple[Window, ...]]:
         """Model inputs for each normalised text, `[CLS]` … `[SEP]`; () for a text without a token."""
         manifest = self.bundle.manifest
@@ -76,7 +80,7 @@ class Classifier:
     def verify_golden(self) -> None:
         """Score the golden posts. Raises Fatal where a decision differs, or a score by more than TOLERANCE."""
         golden = self.bundle.golden
-        prepared = self.windows([normalise(post.text).text for post in golden])
+        prepared = self.windows([self.normalise(post.text).text for post in golden])
         try:
             scored = self.score([window for windows in prepared for window in windows])
         except Exception as error:  # onnxruntime's exceptions have no common base

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from worker.core.errors import Fatal
 from worker.core.policy import Policy, Threshold
+from worker.text.options import AS_WRITTEN, Normalisation
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -74,6 +75,7 @@ class Manifest(_Part):
     policy: BundlePolicy
     files: dict[_Name, _Sha256]
     made_with: MadeWith
+    normalisation: Annotated[Normalisation, BeforeValidator(Normalisation.of)] = AS_WRITTEN
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

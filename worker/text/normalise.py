@@ -2,7 +2,8 @@
 
 NFKC (Unicode Standard Annex 15) folds look-alikes such as full-width letters; characters that print nothing
 (zero-width, bidirectional and other format characters, controls) are removed, because they split words for a
-tokenizer but not for a reader. Line breaks and tabs stay: they separate words.
+tokenizer but not for a reader. Line breaks and tabs stay: they separate words. What else a model was trained with
+(worker.text.options) follows.
 """
 
 import re
@@ -10,6 +11,9 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+
+from worker.text.options import AS_WRITTEN, Normalisation
+from worker.text.rules import rules
 
 # Unicode 16 categories Cc (but tab and line breaks) and Cf, variation selectors, and code points that are letters
 # or marks by category but print nothing (U+034F, U+115F, U+1160, U+17B4, U+17B5, U+3164, U+FFA0). Written out,
@@ -44,25 +48,33 @@ class Normalised:
 
     text: str
     original: str = field(repr=False)
+    options: Normalisation = AS_WRITTEN
 
     def offsets(self) -> list[int]:
         """For each character of `text`, the index of the first character of `original` it came from.
 
         Computed on demand: scoring never needs it, explaining does. Length `len(text) + 1`; the last entry is
         `len(original)`, so that `[offsets[i], offsets[j])` is the original span of `text[i:j]` wherever it does not
-        cut what folded as one (a letter with its marks, a ligature): those characters share their first index.
+        cut what folded as one (a letter with its marks, a ligature, a placeholder, a name): those characters share
+        their first index.
         """
         origins: list[int] = []
         for start, end in _segments(self.original):
             origins.extend([start] * len(_fold(self.original[start:end])))
-        return [*origins, len(self.original)]
+        origins.append(len(self.original))
+        text = _fold(self.original)
+        for rule in rules(self.options):
+            origins = rule.origins(text, origins)
+            text = rule.apply(text)
+        return origins
 
 
-def normalise(text: str) -> Normalised:
-    """Fold `text` to NFKC without invisible characters. Idempotent."""
-    if text.isascii() and text.isprintable():
-        return Normalised(text, text)
-    return Normalised(_fold(text), text)
+def normalise(text: str, options: Normalisation = AS_WRITTEN) -> Normalised:
+    """Fold `text` to NFKC without invisible characters, then do what `options` choose. Idempotent."""
+    folded = text if text.isascii() and text.isprintable() else _fold(text)
+    for rule in rules(options):
+        folded = rule.apply(folded)
+    return Normalised(folded, text, options)
 
 
 def _fold(text: str) -> str:
