@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from worker.core.errors import Fatal
-from worker.modeling.commands import augment, card, distill, evaluate, export, select, train, warm_start
+from worker.modeling.commands import augment, card, distill, evaluate, explain, export, select, train, warm_start
 
-COMMANDS = (warm_start, augment, select, train, distill, export, evaluate, card)
+COMMANDS = (warm_start, augment, select, train, distill, export, evaluate, explain, card)
 """In the order of use."""
 
 

@@ -1,0 +1,39 @@
+"""The augmentation file: posts of templates, then re-spelled posts."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.core.errors import Fatal
+from worker.modeling.augmentation.posts import augmentation_grammar, make_posts
+from worker.modeling.augmentation.spelling import abusive_words, disguised_posts
+
+
+def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: float) -> str:
+    """Write the augmentation to `out`; return a table of what it holds.
+
+    Raises Fatal where an option is out of range, a file is not readable or the templates make no more posts.
+    """
+    if posts < 0:
+        raise Fatal("--posts: 0 or more")
+    if not 0 < share <= 1:
+        raise Fatal("--spelling-share: more than 0, 1 at most")
+    grammar = augmentation_grammar()
+    rows = [post.as_row() for post in make_posts(grammar, posts, seed, "augment")]
+    abusive = abusive_words(grammar)
+    for path in spelling:
+        rows += disguised_posts(path, share, seed, abusive)
+    partial = out.with_name(out.name + ".partial")
+    try:
+        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        partial.replace(out)
+    except OSError as error:
+        raise Fatal(f"--out {out}: cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    kinds = Counter(row["kind"] for row in rows)
+    hateful = Counter(row["kind"] for row in rows if row["labels"].get("hate") == 1)
+    lines = ["| kind | posts | hate |", "|---|---|---|"]
+    lines += [f"| {kind} | {count:,} | {hateful[kind] / count:.0%} |" for kind, count in kinds.most_common()]
+    return "\n".join([*lines, f"| all | {len(rows):,} | {sum(hateful.values()) / max(1, len(rows)):.0%} |"])
