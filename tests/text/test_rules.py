@@ -64,6 +64,8 @@ def only(**choices: str) -> Normalisation:
 @example("1.<number>", EVERYTHING)
 @example("@b\u0301", EVERYTHING)
 @example("0'bob'http://x@a'b", EVERYTHING)
+@example("@a@b 5@bob 5/u/bob @a/u/bob u/@bob", EVERYTHING)
+@example("<number>/5 <number>/u/bob 5/@bob/5", EVERYTHING)
 @example("hhhttp://x", EVERYTHING)
 @example("😂\u0301", EVERYTHING)
 @example('="\u0338', EVERYTHING)
@@ -107,6 +109,7 @@ def test_default_changes_nothing_beyond_nfkc(text: str) -> None:
         ("quotes", 'one"two', "one two"),
         ("handles", "@bob_1 hi, @bob's too", "user hi, user's too"),
         ("handles", "RT @bob: hi", "user hi"),
+        ("handles", "@me@my.server @a@b", "user .server user"),
         ("handles", "<user> <user> @user u/somebody", "user user user user"),
         ("handles", "mail a@b.c, b@stard and/or CU/x PART @ 5", "mail a@b.c, b@stard and/or CU/x PART @ 5"),
         ("urls", "see (https://t.co/aB1?x=1). www.x.org/a!", "see ( http ). http !"),

@@ -56,9 +56,12 @@ def _shared(match: re.Match[str], new: str, before: Sequence[int]) -> list[int]:
     ]
 
 
-def apart(match: re.Match[str], word: str, joints: str = "") -> str:
-    """`word` with blanks to what stands beside the match, unless that is in `joints`: it must join no word or mark."""
+def apart(match: re.Match[str], word: str, before: str = "", after: str = "") -> str:
+    """`word` with blanks to what stands beside the match: it must join no word or mark.
+
+    No blank stands after a character of `before`, nor before one of `after`.
+    """
     text, (start, end) = match.string, match.span()
-    left = "" if start == 0 or text[start - 1].isspace() or text[start - 1] in joints else " "
-    right = "" if end == len(text) or text[end].isspace() or text[end] in joints else " "
+    left = "" if start == 0 or text[start - 1].isspace() or text[start - 1] in before else " "
+    right = "" if end == len(text) or text[end].isspace() or text[end] in after else " "
     return f"{left}{word}{right}"

@@ -51,8 +51,15 @@ def _squeezed(match: re.Match[str]) -> str:
 
 def _number(match: re.Match[str]) -> str:
     text, end = match.string, match.end()
-    inside_word = match[0][0] != "<" and end < len(text) and _IN_WORD.match(text[end])  # 3rd, 90s, 1st
-    return match[0] if inside_word else apart(match, NUMBER, _APOSTROPHES)
+    if match[0][0] == "<":
+        return _placed(match, NUMBER)
+    inside_word = end < len(text) and _IN_WORD.match(text[end])  # 3rd, 90s, 1st
+    return match[0] if inside_word else _placed(match, NUMBER, "@/")
+
+
+def _placed(match: re.Match[str], word: str, after: str = "") -> str:
+    """The placeholder; `after` would begin a handle if it stood alone."""
+    return apart(match, word, _APOSTROPHES, _APOSTROPHES + after)
 
 
 _ASCII_LETTER = re.compile("[A-Za-z]")
@@ -68,12 +75,12 @@ URLS = Rule(
         r"(?:(?i:https?)://|(?:www|WWW|Www)\.|(?<!\w)(?:t\.co|bit\.ly|youtu\.be|pic\.twitter\.com)/)"
         r"[^\s<>\"]*[^\s<>\".,;:!?)\]}'\u2026]|<url>|(?<!\w)URL(?!\w)"
     ),
-    lambda match: apart(match, LINK, _APOSTROPHES),
+    lambda match: _placed(match, LINK),
     hints=("/", "ww", "WW", "<url>", "URL"),
 )
 HANDLES = Rule(
-    re.compile(r"(?:(?<!\w)RT:?\s{0,3})?(?<![\w@])@\w++:?|<(?:user|email)>|(?<![\w/])/?u/[\w-]{3,}+"),
-    lambda match: apart(match, USER, _APOSTROPHES),
+    re.compile(r"(?:(?<!\w)RT:?\s{0,3})?(?<![\w@])@\w++(?:@\w++)*+:?|<(?:user|email)>|(?<![\w/])/?u/[\w-]{3,}+"),
+    lambda match: _placed(match, USER, "@/"),
     hints=("@", "<", "u/"),
 )
 NUMBERS = Rule(  # not the heart <3, nor what a colon begins
