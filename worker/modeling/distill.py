@@ -45,7 +45,9 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
 
 
 def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:
-    rows = tokenise(load_tokenizer(path / "tokenizer.json"), examples, model.config.max_length)
+    rows = tokenise(
+        load_tokenizer(path / "tokenizer.json"), examples, model.config.max_length, model.config.normalisation
+    )
     names = model.config.sources
     return predict_logits(model, rows, [names.index(e.source) if e.source in names else -1 for e in examples])
 

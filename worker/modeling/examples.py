@@ -1,7 +1,7 @@
 """Labelled posts: JSON Lines files to token ids, through the serving path's normalisation and tokenizer."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.text.normalise import normalise
+from worker.text.options import AS_WRITTEN, Normalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,7 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
     `{label: votes, ..., "neither": votes}`, in the order of `labels` from the graver to the milder, which the graver
     one implies. Raises Fatal naming the file and line that is not such an object, or a file without any label.
     """
-    examples = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    examples.append(_example(json.loads(line), path, labels, soft))
-                except (ValueError, KeyError, AttributeError, TypeError) as error:
-                    raise Fatal(f"{path}:{number}: not a labelled post: {error!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"{path}: cannot be read: {error}") from error
-    if not examples:
-        raise Fatal(f"{path}: holds no posts")
+    examples = _read(path, "a labelled post", lambda row: _example(row, path, labels, soft))
     if all(value is None for example in examples for value in example.labels):
         raise Fatal(f"{path}: every label is null: nothing to learn or to measure ({', '.join(labels)})")
     single = [not one_sided and len({e.labels[k] for e in examples} - {None}) <= 1 for k in range(len(labels))]
@@ -77,23 +67,32 @@ def _shares(votes: dict[str, int], labels: Sequence[str]) -> tuple[float | None,
     return tuple(sum(votes.get(label, 0) for label in labels[: k + 1]) / total for k in range(len(labels)))
 
 
-def tokenise(tokenizer: Tokenizer, examples: Iterable[Example], max_length: int) -> list[list[int]]:
+def tokenise(
+    tokenizer: Tokenizer, examples: Iterable[Example], max_length: int, normalisation: Normalisation = AS_WRITTEN
+) -> list[list[int]]:
     """Token ids of each example, `[CLS]` … `[SEP]`, cut at `max_length` (training only: serving uses windows)."""
     cls, sep = special_token(tokenizer, "[CLS]"), special_token(tokenizer, "[SEP]")
-    texts = [normalise(example.text).text for example in examples]
+    texts = [normalise(example.text, normalisation).text for example in examples]
     return [[cls, *ids[: max_length - 2], sep] for ids in encode(tokenizer, texts)]
 
 
 def read_unlabelled(path: Path, labels: int) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
+    source = path.name.split(".")[0]
+    return _read(path, "a post", lambda row: Example(str(row["id"]), row["text"], (None,) * labels, source))
+
+
+def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Example]:
     found = []
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-                found.append(Example(str(row["id"]), row["text"], (None,) * labels, path.name.split(".")[0]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise Fatal(f"{path}:{number}: not a post: {error!r}") from error
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    found.append(parse(json.loads(line)))
+                except (ValueError, KeyError, AttributeError, TypeError) as error:
+                    raise Fatal(f"{path}:{number}: not {what}: {error!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"{path}: cannot be read: {error}") from error
     if not found:
         raise Fatal(f"{path}: holds no posts")
     return found

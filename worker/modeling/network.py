@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import ElectraModel
 
 from worker.core.errors import Fatal
+from worker.text.options import AS_WRITTEN, Normalisation
 
 HEAD = "head.safetensors"
 CONFIG = "classifier.json"
@@ -32,6 +33,7 @@ class ClassifierConfig:
     problem_type: str = "multi_label_classification"
     head: Head = "cls"
     sources: tuple[str, ...] = ()
+    normalisation: Normalisation = AS_WRITTEN
 
 
 class Classifier(nn.Module):

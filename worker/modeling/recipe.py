@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from worker.modeling.network import Head
+from worker.text.options import AS_WRITTEN, Normalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Recipe:
     learning_rate: float = 1e-4
     batch_size: int = 32
     max_length: int = 128
+    normalisation: Normalisation = AS_WRITTEN
     head: Head = "cls"
     dropout: float = 0.3
     encoder_dropout: float = 0.0

@@ -60,7 +60,9 @@ class _Run:
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
         _check_vocabulary(encoder.config.vocab_size, tokenizer, recipe.encoder)
         sources = data.sources if recipe.source_heads else ()
-        config = ClassifierConfig(recipe.labels, recipe.max_length, head=recipe.head, sources=sources)
+        config = ClassifierConfig(
+            recipe.labels, recipe.max_length, head=recipe.head, sources=sources, normalisation=recipe.normalisation
+        )
         self.model = Classifier(encoder, config, recipe.dropout).to(device())
         self.average = _average(self.model, recipe)
         self.optimiser = build_optimiser(self.model, recipe)
@@ -166,7 +168,10 @@ class _DevSet:
         self.name = path.name
         examples = read_examples(path, recipe.labels)
         self._halves = {half: only(examples, half) for half in ("selection", "report")}
-        self._rows = {half: tokenise(tokenizer, found, recipe.max_length) for half, found in self._halves.items()}
+        self._rows = {
+            half: tokenise(tokenizer, found, recipe.max_length, recipe.normalisation)
+            for half, found in self._halves.items()
+        }
 
     def auroc(self, model: Classifier, half: str) -> dict[str, float]:
         """AUROC of each label of which the half knows both values."""

@@ -66,7 +66,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer) -> TrainingSet:
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
     return TrainingSet(
-        rows=tokenise(tokenizer, examples, recipe.max_length),
+        rows=tokenise(tokenizer, examples, recipe.max_length, recipe.normalisation),
         targets=targets,
         weights=weights,
         labels=labels,
@@ -74,7 +74,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer) -> TrainingSet:
         source=torch.tensor([sources.index(e.source) if _labelled(e) else -1 for e in examples]),
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
-        occluded=_occluded(examples, tokenizer, recipe.max_length) if recipe.explanation_weight else {},
+        occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
     )
 
 
@@ -96,14 +96,15 @@ def read_posts(recipe: Recipe) -> list[Example]:
     return found
 
 
-def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int) -> dict[int, list[int]]:
+def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, recipe: Recipe) -> dict[int, list[int]]:
     """Posts that name a group, with [MASK] for the first name: what explanation regularisation compares with."""
-    named = [(i, text, found[0]) for i, e in enumerate(examples) if (found := mentions(text := normalise(e.text).text))]
+    texts = [normalise(example.text, recipe.normalisation).text for example in examples]
+    named = [(i, text, found[0]) for i, text in enumerate(texts) if (found := mentions(text))]
     before = encode(tokenizer, [text[: mention.start] for _, text, mention in named])
     after = encode(tokenizer, [text[mention.end :] for _, text, mention in named])
     cls, sep, mask = (special_token(tokenizer, name) for name in ("[CLS]", "[SEP]", "[MASK]"))
     return {
-        i: [cls, *[*left, mask, *right][: max_length - 2], sep]
+        i: [cls, *[*left, mask, *right][: recipe.max_length - 2], sep]
         for (i, _, _), left, right in zip(named, before, after, strict=True)
     }
 

@@ -17,6 +17,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="default: hate offensive")
     data.add_argument("--hard-labels", action="store_true", help="read `labels` even where annotators' `votes` are")
     data.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
+    data.add_argument("--normalise", type=_choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
     data.add_argument("--source-weight", type=_weight, nargs="*", default=[], metavar="SOURCE=W", help=_SOURCE_WEIGHT)
     data.add_argument("--positive-weight", type=_weight, nargs="*", default=[], metavar="LABEL=W", help=_POSITIVE)
     data.add_argument("--shuffle-labels", action="store_true", help="a control: labels at random; AUROC must be .5")
@@ -49,8 +50,14 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
     """The recipe that the options describe."""
+    from worker.core.errors import Fatal
     from worker.modeling.recipe import Recipe
+    from worker.text.options import Normalisation
 
+    try:
+        normalisation = Normalisation.of(dict(chosen.normalise))
+    except ValueError as error:
+        raise Fatal(f"--normalise: {error}") from error
     return Recipe(
         encoder=str(chosen.encoder),
         train=tuple(map(str, chosen.train)),
@@ -60,6 +67,7 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         learning_rate=chosen.learning_rate,
         batch_size=chosen.batch_size,
         max_length=chosen.max_length,
+        normalisation=normalisation,
         head=chosen.head,
         dropout=chosen.dropout,
         encoder_dropout=chosen.encoder_dropout,
@@ -81,6 +89,11 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
     )
 
 
+def _choice(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
 def _weight(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -93,6 +106,7 @@ _CLEAN = (
     "without, such a label is unknown there"
 )
 _DEV = "files whose AUROC is reported after each epoch, for both halves; `selection` decides about stopping"
+_NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"

@@ -1,0 +1,124 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from worker.modeling import distill
+from worker.modeling.losses import Loss
+from worker.modeling.network import Classifier, ClassifierConfig, load_encoder
+from worker.modeling.recipe import Recipe
+from worker.modeling.training_set import TrainingSet, read_posts, read_training_set
+
+
+def write(path: Path, *rows: tuple[str, float | None, float | None]) -> Path:
+    lines = [
+        {"id": str(n), "text": text, "labels": {"hate": hate, "offensive": off}}
+        for n, (text, hate, off) in enumerate(rows)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def posts(tmp_path: Path) -> Path:
+    return write(
+        tmp_path / "made.jsonl",
+        ("the good women go home in the rain", 0, 0),
+        ("the bad women go home in the rain", 1, None),
+        ("sun and rain", 0, 1),
+        ("jews are good", 0, 0),
+    )
+
+
+def built(encoder: Path, recipe: Recipe, teacher: Classifier | None = None) -> tuple[Classifier, TrainingSet, Loss]:
+    data = read_training_set(recipe, Tokenizer.from_file(str(encoder / "tokenizer.json")))
+    torch.manual_seed(0)
+    sources = data.sources if recipe.source_heads else ()
+    model = Classifier(load_encoder(encoder), ClassifierConfig(recipe.labels, 32, sources=sources), dropout=0.0)
+    return model, data, Loss(model, data, recipe, teacher)
+
+
+def recipe(encoder: Path, posts: Path, **options: Any) -> Recipe:
+    return Recipe(str(encoder), (str(posts),), max_length=32, **options)
+
+
+def test_unknown_label_teaches_nothing(encoder: Path, posts: Path) -> None:
+    model, _, loss = built(encoder, recipe(encoder, posts))
+    loss([1]).backward()  # type: ignore[no-untyped-call]
+    assert model.out.weight.grad is not None
+    assert model.out.weight.grad[0].abs().sum() > 0
+    assert model.out.weight.grad[1].abs().sum() == 0
+
+
+def test_weights_of_sources_and_positives_scale_what_is_learnt(encoder: Path, posts: Path) -> None:
+    chosen = recipe(encoder, posts, source_weights={"made": 3.0}, positive_weights={"hate": 2.0})
+    _, data, _ = built(encoder, chosen)
+    assert data.weights[:, 0].tolist() == [3, 6, 3, 3]
+    assert data.weights[1, 1] == 0
+
+
+def test_twins_are_pushed_apart_until_the_margin(encoder: Path, posts: Path) -> None:
+    model, data, loss = built(encoder, recipe(encoder, posts, pair_weight=1.0, pair_margin=2.0))
+    assert data.pairs == [(1, 0)]
+    _, _, plain = built(encoder, recipe(encoder, posts))
+    plain._model = model
+    with torch.no_grad():
+        apart = loss([0, 1]) - plain([0, 1])
+        assert 0 < apart < 4
+        assert loss([0, 2]) == plain([0, 2])  # no twins in this batch
+
+
+def test_identity_terms_alone_are_regularised(encoder: Path, posts: Path) -> None:
+    model, data, loss = built(encoder, recipe(encoder, posts, explanation_weight=1.0))
+    assert set(data.occluded) == {0, 1, 3}
+    assert all(len(data.occluded[i]) < len(data.rows[i]) for i in data.occluded)  # one [MASK] for many letters
+    _, _, plain = built(encoder, recipe(encoder, posts))
+    plain._model = model
+    with torch.no_grad():
+        assert loss([0, 2]) > plain([0, 2])
+        assert loss([2]) == plain([2])
+
+
+def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: Path, posts: Path) -> None:
+    model, _, loss = built(encoder, recipe(encoder, posts, source_heads=0.5))
+    loss([0, 1, 2]).backward()  # type: ignore[no-untyped-call]
+    assert model.sources is not None
+    assert model.sources.weight.grad is not None
+    assert model.sources.weight.grad.abs().sum() > 0
+
+
+def test_teacher_is_all_there_is_without_a_label_and_a_share_with_one(
+    encoder: Path, classifier: Path, posts: Path, tmp_path: Path
+) -> None:
+    more = write(tmp_path / "reddit.jsonl", ("rain and sun", None, None))
+    chosen = recipe(
+        encoder, posts, unlabelled=(str(more),), teacher_scores=str(tmp_path / "s.npz"), teacher_weight=0.25
+    )
+    examples = read_posts(chosen)
+    taught = distill.score([classifier], examples, tmp_path / "s.npz").probabilities(examples)
+    _, data, _ = built(encoder, chosen)
+    assert data.weights.min() == 1
+    torch.testing.assert_close(
+        data.targets[1], torch.stack((0.75 + 0.25 * taught[1, 0], taught[1, 1])), atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(data.targets[4], taught[4], atol=1e-3, rtol=0)
+    assert data.source.tolist() == [0, 0, 0, 0, -1]
+
+
+def test_student_is_drawn_towards_its_teachers_view_of_which_posts_are_alike(
+    encoder: Path, classifier: Path, posts: Path
+) -> None:
+    teacher = Classifier.load(classifier)
+    chosen = recipe(encoder, posts, hidden_weight=1.0)
+    model, _, loss = built(encoder, chosen, teacher)
+    _, _, plain = built(encoder, dataclasses.replace(chosen, hidden_weight=0.0))
+    plain._model = model
+    with torch.no_grad():
+        assert loss([0, 1, 2]) == plain([0, 1, 2])  # the teacher's encoder is the student's
+        for parameter in model.electra.parameters():
+            parameter.normal_()
+        assert loss([0, 1, 2]) > plain([0, 1, 2])
