@@ -4,9 +4,20 @@ import argparse
 import sys
 
 from worker.core.errors import Fatal
-from worker.modeling.commands import augment, card, distill, evaluate, explain, export, select, train, warm_start
+from worker.modeling.commands import (
+    augment,
+    card,
+    distill,
+    evaluate,
+    explain,
+    export,
+    select,
+    suite,
+    train,
+    warm_start,
+)
 
-COMMANDS = (warm_start, augment, select, train, distill, export, evaluate, explain, card)
+COMMANDS = (warm_start, augment, select, train, distill, export, evaluate, suite, explain, card)
 """In the order of use."""
 
 

@@ -43,11 +43,11 @@ def augmentation_grammar() -> Grammar:
     return load(file for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
-def make_posts(grammar: Grammar, count: int, seed: int, prefix: str) -> list[Post]:
+def make_posts(grammar: Grammar, count: int, seed: int, prefix: str, *, per_group: bool = False) -> list[Post]:
     """`count` posts (or one more: twins stay together), twins side by side; the same for the same arguments.
 
     Ids are `prefix`-kind-hash of the text: a post keeps its id whatever the seed. No two posts other than twins are
-    equal but for case, punctuation and the group they name. Raises Fatal where the grammar cannot make so many.
+    equal but for case, punctuation and (unless `per_group`) the group they name. Raises Fatal where the grammar cannot make so many.
     """
     draw = random.Random(f"{prefix}/{seed}")
     posts: list[Post] = []
@@ -55,7 +55,7 @@ def make_posts(grammar: Grammar, count: int, seed: int, prefix: str) -> list[Pos
     for kind in _kinds(grammar, draw):
         if len(posts) >= count:
             break
-        posts += _draw_new(grammar, kind, draw, seen, prefix)
+        posts += _draw_new(grammar, kind, draw, seen, prefix, per_group)
     return posts
 
 
@@ -65,14 +65,16 @@ def _kinds(grammar: Grammar, draw: random.Random) -> Iterator[str]:
         yield draw.choices(grammar.kinds, weights)[0]
 
 
-def _draw_new(grammar: Grammar, kind: str, draw: random.Random, seen: set[str], prefix: str) -> list[Post]:
+def _draw_new(
+    grammar: Grammar, kind: str, draw: random.Random, seen: set[str], prefix: str, per_group: bool
+) -> list[Post]:
     frames = [frame for frame in grammar.frames if frame.kind == kind]
     for _ in range(MAX_TRIES):
         frame = draw.choice(frames)
         groups = grammar.groups_for(frame)
         group = draw.choice(groups) if groups else None
         plain = grammar.expand(frame, group, draw)
-        keys = {_key(text, group) for text in plain}
+        keys = {_key(text, None if per_group else group) for text in plain}
         if len(keys) == len(plain) and not keys & seen:
             seen |= keys
             return _posts(frame, plain, group, draw, prefix)

@@ -1,0 +1,29 @@
+"""The suite's command: score, write JSON, return Markdown."""
+
+import json
+from pathlib import Path
+
+from worker.core.errors import Fatal
+from worker.model.classifier import Classifier
+from worker.modeling.suite.cases import suite_cases
+from worker.modeling.suite.measure import as_json, markdown, score_cases, summarise
+
+
+def report(bundle: Path, out: Path | None) -> str:
+    """Measure the bundle; write the numbers to `out`, if given. Raises Fatal where it has no label "hate"."""
+    classifier = Classifier.load(bundle)
+    if "hate" not in classifier.labels:
+        raise Fatal(f"suite --bundle: its labels are {', '.join(classifier.labels)}; the suite asks for hate")
+    result = summarise(score_cases(classifier, suite_cases()))
+    if out:
+        head = {"bundle": classifier.bundle.name, "version": classifier.bundle.version}
+        content = json.dumps(head | {"sha256": classifier.bundle.sha256} | as_json(result), indent=2)
+        partial = out.with_name(out.name + ".partial")
+        try:
+            partial.write_text(content + "\n", encoding="utf-8")
+            partial.replace(out)
+        except OSError as error:
+            raise Fatal(f"suite --json {out}: cannot be written: {error.strerror}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+    return markdown(result)
