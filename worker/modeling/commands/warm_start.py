@@ -8,14 +8,33 @@ HELP = "an ELECTRA encoder from pretrained BERT-shaped weights"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
-    parser.add_argument("source", help="all-minilm-l6-v2, a directory (model.onnx or Hugging Face), or a hub id")
-    parser.add_argument("--out", type=Path, required=True, help="encoder directory to write")
+    parser.add_argument(
+        "source",
+        help="all-minilm-l6-v2, bge-small-en-v15, e5-small-v2, a directory (model.onnx, or Hugging Face's BERT, "
+        "ELECTRA or SqueezeBERT), or a hub id",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="encoder directory to write: new or empty")
+    parser.add_argument("--layers", type=_numbers, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")
+    parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
+    parser.add_argument(
+        "--texts", type=Path, nargs="+", default=[], help="texts that tell the tokens' frequencies, for --factorise"
+    )
     parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.warm_start import warm_start
 
-        difference = warm_start(chosen.source, chosen.out, chosen.heads)
-        print(f"{chosen.out}: hidden states differ from the source by {difference:.1e} at most")
+        made = warm_start(chosen.source, chosen.out, chosen.layers, chosen.factorise, chosen.texts, chosen.heads)
+        print(f"{chosen.out}: hidden states differ from the source by {made.difference:.1e} at most")
+        if lost := made.factorised:
+            print(
+                f"then factorised to {lost.dimensions} dimensions, which is an approximation: of the energy of the "
+                f"embeddings {lost.projected:.1%} lost before the fit and {lost.fitted:.1%} after it; cosine of the "
+                f"[CLS] states {lost.cls_cosine:.3f}: train it or distil it before use"
+            )
 
     parser.set_defaults(run=run)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
