@@ -1,21 +1,50 @@
 import dataclasses
 import json
+import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from tests.modeling.tiny import LABELS
+from tests.modeling.tiny import LABELS, MAX_LENGTH, write_posts
 from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
-from worker.model.manifest import MANIFEST, Layout, Quantization
+from worker.model.manifest import TOKENIZER, Layout, Quantization
+from worker.model.tokenizer import load_tokenizer
 from worker.modeling import export as module
+from worker.modeling import network
 from worker.modeling.arithmetic import Activation, Float32, Floats, StaticInt8, quantize
+from worker.modeling.examples import read_examples, tokenise
 from worker.modeling.export import Export, export
 from worker.modeling.graph import MICROSOFT, GraphBuilder
+from worker.modeling.parity import Bounds
+from worker.modeling.score_calibration import Line, calibrated
+from worker.modeling.scoring import score_set
+
+
+@pytest.fixture(scope="module")
+def separating(classifier: Path, posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier whose scores rise with the truth, and are far too sure of it."""
+    path = tmp_path_factory.mktemp("separating")
+    shutil.copytree(classifier, path, dirs_exist_ok=True)
+    trained = network.Classifier.load(path)
+    examples = read_examples(posts, LABELS)
+    ids, mask = network.collate(tokenise(load_tokenizer(path / TOKENIZER), examples, MAX_LENGTH))
+    with torch.no_grad():
+        states = trained.electra(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
+        for position in range(len(LABELS)):
+            known = [i for i, e in enumerate(examples) if e.labels[position] is not None]
+            truth = torch.tensor([2.0 * (examples[i].labels[position] or 0) - 1 for i in known])
+            direction = ((states[known] - states[known].mean(0)) * truth[:, None]).mean(0)
+            trained.out.weight[position] = direction * 40 / direction.norm()
+            trained.out.bias[position] = -(trained.out.weight[position] @ states[known].mean(0))
+    trained.save(path, classifier / TOKENIZER)
+    return path
 
 
 def job(classifier: Path, posts: Path, out: Path) -> Export:
@@ -81,11 +110,11 @@ def test_graph_that_computes_something_else_is_refused_and_leaves_no_bundle(
         def rows(self, graph: GraphBuilder, table: object, indices: str, name: str) -> str:
             return super().rows(graph, table[::-1], indices, name)  # type: ignore[index]
 
-    export(job(classifier, posts, tmp_path))
     monkeypatch.setattr(module, "Float32", Wrong)
+    out = tmp_path / "bundle"
     with pytest.raises(Fatal, match="probabilities differ"):
-        export(dataclasses.replace(job(classifier, posts, tmp_path), quantization="fp32"))
-    assert not (tmp_path / MANIFEST).exists()
+        export(dataclasses.replace(job(classifier, posts, out), quantization="fp32"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_directory_that_is_no_classifier_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
@@ -125,10 +154,93 @@ class Dynamic(StaticInt8):
         return graph.op("DynamicQuantizeMatMul", x.value, *constants, domain=MICROSOFT)
 
 
-def test_graph_whose_scores_depend_on_the_batch_is_refused(
+def test_graph_whose_scores_depend_on_the_batch_is_refused_and_the_old_bundle_stays(
     classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "StaticInt8", Dynamic)
+    out = tmp_path / "bundle"
+    export(dataclasses.replace(job(classifier, posts, out), quantization="fp32"))
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
     with pytest.raises(Fatal, match="in a batch of"):
-        export(job(classifier, posts, tmp_path))
-    assert not (tmp_path / MANIFEST).exists()
+        export(job(classifier, posts, out))
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_bundle_is_replaced_whole_and_what_is_no_bundle_is_left_alone(
+    classifier: Path, posts: Path, tmp_path: Path
+) -> None:
+    wanted = dataclasses.replace(job(classifier, posts, tmp_path / "bundle"), quantization="fp32")
+    export(wanted)
+    export(dataclasses.replace(wanted, version="2"))
+    assert Classifier.load(tmp_path / "bundle").bundle.version == "2"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").touch()
+    with pytest.raises(Fatal, match=r"--out .* no bundle"):
+        export(dataclasses.replace(wanted, out=tmp_path / "other"))
+
+
+def test_report_is_kept_with_the_bundle(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    report = export(job(classifier, posts, tmp_path))
+    assert json.loads((tmp_path / "export.json").read_text()) == report
+    assert {(row["file"], row["label"]) for row in report["parity"]} == {("posts.jsonl", label) for label in LABELS}
+
+
+def test_quantization_that_costs_more_than_its_bounds_is_refused(
+    classifier: Path, posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = tmp_path / "many.jsonl"
+    write_posts(many, random.Random(3), 200)
+    strict = dataclasses.replace(job(classifier, posts, tmp_path / "out"), dev=(many,), bounds=Bounds(auroc=-1.0))
+    with pytest.raises(Fatal, match=r"many\.jsonl hate: AUROC falls by"):
+        export(strict)
+    assert "| many.jsonl | hate | 200 |" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [many]
+
+
+def test_layers_kept_in_float32_are_not_quantized(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    keep = ("layer.0", "layer.1.output")
+    report = export(dataclasses.replace(job(classifier, posts, tmp_path), keep_fp32=keep, sensitivity=True))
+    names = {tensor.name: tensor.data_type for tensor in onnx.load(tmp_path / "model.onnx").graph.initializer}
+    kept = [name for name, kind in names.items() if name.endswith("dense.weight") and kind == onnx.TensorProto.FLOAT]
+    layer = "electra.encoder.layer"
+    assert sorted(kept) == [
+        f"{layer}.0.attention.output.dense.weight",
+        f"{layer}.0.intermediate.dense.weight",
+        f"{layer}.0.output.dense.weight",
+        f"{layer}.1.output.dense.weight",
+    ]
+    assert names[f"{layer}.0.attention.self.key.weight"] == onnx.TensorProto.FLOAT
+    assert len(report["sensitivity"]) == 1 + 9
+    with pytest.raises(Fatal, match=r"--keep-fp32 layer\.7: the layers are .*layer\.0\.attention\.self\.query"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), keep_fp32=("layer.7",)))
+
+
+def test_calibrated_bundle_serves_the_calibrated_scores(separating: Path, posts: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many.jsonl"
+    write_posts(many, random.Random(5), 400)
+    examples = read_examples(many, LABELS)
+    found = []
+    for calibrate in (True, False):
+        out = tmp_path / str(calibrate)
+        wanted = dataclasses.replace(
+            job(separating, posts, out), dev=(many,), calibrate=calibrate, bounds=Bounds(1, 1, 1)
+        )
+        report = export(wanted)
+        found.append(score_set(Classifier.load(out), "posts", examples))
+        if calibrate:
+            lines = [
+                Line(report["calibration"][label]["slope"], report["calibration"][label]["shift"]) for label in LABELS
+            ]
+    assert lines != [Line(), Line()]
+    expected = np.array(calibrated(found[1], lines).scores)
+    np.testing.assert_allclose(np.array(found[0].scores), expected, atol=1e-4)
+
+
+def test_lstm_head_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "classifier"
+    shutil.copytree(classifier, copy)
+    trained = network.Classifier.load(copy)
+    trained.config = dataclasses.replace(trained.config, head="lstm")
+    with pytest.raises(Fatal, match=r"head of the kind 'lstm'.*\[CLS\] head"):
+        job(copy, posts, tmp_path / "out").check(trained)

@@ -5,7 +5,7 @@ takes one scale for all rows of a batch, so that a post's score depends on its n
 flipped between batchings in a stress test).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,23 +62,28 @@ class StaticInt8:
     """u8 activations with calibrated scales, s8 weights with one scale for each output, s8 embedding rows.
 
     `bits` 7 halves the range of the weights: the sum of two products then fits the 16 bits that x86 kernels
-    without VNNI use (2 × 255 × 63 < 2^15), at the price of precision.
+    without VNNI use (2 × 255 × 63 < 2^15), at the price of precision. Layers whose input is one of the sites in
+    `keep` stay in float32.
     """
 
-    def __init__(self, ranges: Mapping[str, Range], bits: int = 8) -> None:
+    def __init__(self, ranges: Mapping[str, Range], bits: int = 8, keep: Collection[str] = ()) -> None:
         self._ranges = ranges
-        self._largest = 2 ** (bits - 1) - 1
+        self._largest = largest_weight(bits)
+        self._keep = keep
 
     def activation(self, graph: GraphBuilder, value: str, site: str) -> Activation:
-        """Quantize to u8. The range is widened to hold 0, which must be exact."""
-        low, high = min(self._ranges[site][0], 0.0), max(self._ranges[site][1], 0.0)
-        step = np.float32((high - low) / 255 or 1.0)
+        """Quantize to u8."""
+        if site in self._keep:
+            return Activation(value)
+        step, zero_point = scale_and_zero(self._ranges[site])
         scale = graph.constant(f"{site}.scale", np.array(step))
-        zero = graph.constant(f"{site}.zero", np.array(np.clip(np.round(-low / step), 0, 255), np.uint8))
+        zero = graph.constant(f"{site}.zero", np.array(zero_point, np.uint8))
         return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero)
 
     def linear(self, graph: GraphBuilder, x: Activation, weight: Floats, bias: Floats, name: str) -> str:
         """An integer product, exact in int32 whatever the batch, then scales and bias."""
+        if not x.scale:
+            return Float32().linear(graph, x, weight, bias, name)
         quantized, scales = quantize(weight, axis=0, largest=self._largest)
         return graph.op(
             "MatMulIntegerToFloat",
@@ -98,6 +103,18 @@ class StaticInt8:
         values = graph.op("Gather", graph.constant(name, quantized), indices)
         steps = graph.op("Gather", graph.constant(f"{name}.scales", scales), indices)
         return graph.op("Mul", graph.op("Cast", values, to=1), steps)
+
+
+def largest_weight(bits: int) -> int:
+    """Weights lie within ± this."""
+    return int(2 ** (bits - 1) - 1)
+
+
+def scale_and_zero(chosen: Range) -> tuple[np.float32, int]:
+    """Step and zero point of u8 values over a range, which is widened to hold 0: 0 must be exact."""
+    low, high = min(chosen[0], 0.0), max(chosen[1], 0.0)
+    step = np.float32((high - low) / 255 or 1.0)
+    return step, int(np.clip(np.round(-low / step), 0, 255))
 
 
 def quantize(matrix: Floats, axis: int, largest: int) -> tuple[NDArray[np.int8], Floats]:

@@ -23,6 +23,15 @@ LAYER = "electra.encoder.layer"
 EMBEDDINGS = "electra.embeddings"
 
 
+ACTIVATIONS = {
+    "gelu": ("Gelu", MICROSOFT),
+    "gelu_new": ("FastGelu", MICROSOFT),
+    "gelu_pytorch_tanh": ("FastGelu", MICROSOFT),
+    "relu": ("Relu", ""),
+}
+"""Operator and its domain for an encoder's hidden_act."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The sizes of an ELECTRA encoder that its weights do not show."""
@@ -31,14 +40,24 @@ class Shape:
     heads: int
     hidden: int
     epsilon: float
+    activation: str
 
     @classmethod
     def of(cls, classifier: Classifier) -> "Shape":
         """Read from the encoder's config. Raises Fatal for an activation the graph does not have."""
         config: Any = classifier.electra.config
-        if config.hidden_act != "gelu":
-            raise Fatal(f"export: the encoder's hidden_act is {config.hidden_act!r}; only 'gelu' can be exported")
-        return cls(config.num_hidden_layers, config.num_attention_heads, config.hidden_size, config.layer_norm_eps)
+        if config.hidden_act not in ACTIVATIONS:
+            raise Fatal(
+                f"export: the encoder's hidden_act is {config.hidden_act!r}; a graph can have {', '.join(ACTIVATIONS)}: "
+                "start from an encoder with one of these, or distil this classifier into one"
+            )
+        return cls(
+            layers=config.num_hidden_layers,
+            heads=config.num_attention_heads,
+            hidden=config.hidden_size,
+            epsilon=config.layer_norm_eps,
+            activation=config.hidden_act,
+        )
 
 
 def build_graph(classifier: Classifier, arithmetic: Arithmetic, layout: Layout) -> onnx.ModelProto:
@@ -98,7 +117,8 @@ class _Network:
         x = self._norm(
             x, self._linear(context, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm"
         )
-        wide = self.graph.op("Gelu", self._linear(x, f"{layer}.intermediate.dense"), domain=MICROSOFT)
+        kind, domain = ACTIVATIONS[self.shape.activation]
+        wide = self.graph.op(kind, self._linear(x, f"{layer}.intermediate.dense"), domain=domain)
         return self._norm(x, self._linear(wide, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
 
     def _attention(self, x: str, layer: str) -> str:

@@ -1,125 +1,169 @@
-"""A trained classifier to a bundle: graph, thresholds, golden posts, manifest, and proof that they hold."""
+"""A trained classifier to a bundle: graph, calibrated scores, thresholds, golden posts, and proof that they hold."""
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-import tokenizers
-
 from worker.core.errors import Fatal
+from worker.core.types import Window
 from worker.model import manifest as parts
-from worker.model.bundle import Bundle, file_sha256
 from worker.model.classifier import Classifier
-from worker.model.cpu import cpu_name, has_vnni, runtime_version
-from worker.model.session import Session
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling import network
+from worker.modeling import network, parity, sensitivity
 from worker.modeling.arithmetic import Arithmetic, Float32, StaticInt8
-from worker.modeling.calibrate import activation_ranges
-from worker.modeling.electra_graph import build_graph
+from worker.modeling.assembly import REPORT, assembled, make_manifest, serve
+from worker.modeling.calibrate import activation_ranges, even_sample
 from worker.modeling.examples import Example, read_examples, tokenise
+from worker.modeling.export_job import Export
 from worker.modeling.golden import CANDIDATES, sample, write_golden
-from worker.modeling.scoring import score_set
+from worker.modeling.halves import HALVES
+from worker.modeling.quantize_aware import distil_to_int8
+from worker.modeling.score_calibration import Line, calibrated, fit_lines, fold, pooled_error
+from worker.modeling.scoring import ScoredSet, of_half, score_set
 from worker.modeling.thresholds import choose_policy
 from worker.modeling.verify import check_agreement, check_invariance
-from worker.text.normalise import normalise
 
-CALIBRATION_POSTS = 1200
+__all__ = ["Export", "export"]
+
 VERIFIED_POSTS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What to make of a classifier directory. `calibration` may be empty for fp32, `dev` leaves thresholds at 0.5."""
-
-    classifier: Path
-    out: Path
-    name: str
-    version: str
-    calibration: tuple[Path, ...] = ()
-    dev: tuple[Path, ...] = ()
-    may_block: tuple[str, ...] = ()
-    quantization: parts.Quantization = "int8-static-7bit"
-    layout: parts.Layout = "packed"
-    language: str = "en"
-    overlap: int = 32
-
-
 def export(job: Export) -> dict[str, Any]:
-    """Write the bundle to `job.out` and verify it; return a report of what was measured.
+    """Write the bundle to `job.out` and verify it; return a report of what was measured, also written beside it.
 
-    The manifest is written last: a directory without one is no bundle. Raises Fatal where something does not hold.
+    Raises Fatal where something does not hold; then `job.out` is as it was.
     """
     trained = network.Classifier.load(job.classifier)
-    labels = trained.config.labels
-    unknown = sorted(set(job.may_block).difference(labels))
-    if unknown:
-        raise Fatal(f"export: --block {' '.join(unknown)}: the labels are {', '.join(labels)}")
-    job.out.mkdir(parents=True, exist_ok=True)
-    (job.out / parts.MANIFEST).unlink(missing_ok=True)
-    shutil.copyfile(job.classifier / parts.TOKENIZER, job.out / parts.TOKENIZER)
-    posts = sample([e for path in job.calibration for e in read_examples(path, labels)], CALIBRATION_POSTS)
-    onnx.save(build_graph(trained, _arithmetic(job, trained, posts), job.layout), job.out / parts.MODEL)
-
-    draft = _classifier(job, trained, choose_policy((), labels, ()))
-    scored = [score_set(draft, path.name, read_examples(path, labels)) for path in job.dev]
-    policy = choose_policy(scored, labels, job.may_block)
-    classifier = _classifier(job, trained, policy)
-    warnings = write_golden(classifier, classifier.bundle.policy, job.out / parts.GOLDEN)
-    report: dict[str, Any] = {"policy": policy.model_dump(), "warnings": warnings}
-    texts = [e.text for e in sample(posts, VERIFIED_POSTS)] + [text for kind in CANDIDATES.values() for text in kind]
-    windows = [w for found in classifier.windows([normalise(text).text for text in texts]) for w in found]
-    report["torch"] = asdict(check_agreement(classifier, trained, windows))
-    report["batch_invariant_comparisons"] = check_invariance(classifier, windows)
-    text = _manifest(job, trained, policy).model_dump_json(indent=2, by_alias=True)
-    (job.out / parts.MANIFEST).write_text(text + "\n", encoding="utf-8")
-    Classifier.load(job.out)
-    report["bytes"] = {name: (job.out / name).stat().st_size for name in (parts.MODEL, parts.TOKENIZER)}
+    job.check(trained)
+    with assembled(job.out) as work:
+        shutil.copyfile(job.classifier / parts.TOKENIZER, work / parts.TOKENIZER)
+        report = _make(job, trained, work)
+        (work / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        Classifier.load(work)
     return report
 
 
-def _arithmetic(job: Export, trained: network.Classifier, posts: Sequence[Example]) -> Arithmetic:
+def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any]:
+    labels = trained.config.labels
+    posts = even_sample([read_examples(path, labels) for path in job.calibration], job.calibration_posts)
+    served = _quantize(job, trained, posts, work)
+    report: dict[str, Any] = {"calibration_posts": len(posts), "calibration_method": job.calibration_method}
+    draft = serve(job, served.model, served.arithmetic(), choose_policy((), labels, ()), work)
+    windows = _windows(draft, [e.text for e in sample(posts, VERIFIED_POSTS)])
+    if job.sensitivity and served.sites:
+        effects = sensitivity.scan(served.model, served.arithmetic, served.sites, windows, job.layout)
+        print(sensitivity.markdown(effects), flush=True)
+        report["sensitivity"] = [asdict(effect) for effect in effects]
+
+    found = _score(draft, job.dev)
+    lines, warnings = _lines(job, trained, found)
+    after = [calibrated(each, lines) for each in found] if job.calibrate else found
+    policy = choose_policy([of_half(each, "selection") for each in after], labels, job.may_block)
+    report |= {"policy": policy.model_dump(), "calibration": _calibration_report(labels, lines, found, after)}
+    if served.sites and job.dev:
+        expected = _score(serve(job, trained, Float32(), policy, work), job.dev)
+        report["parity"] = _check_parity(job, lines, expected, after, policy)
+
+    final, reference = fold(served.model, lines), fold(trained, lines)
+    classifier = serve(job, final, served.arithmetic(), policy, work)
+    warnings += write_golden(classifier, classifier.bundle.policy, work / parts.GOLDEN)
+    windows += _windows(classifier, [text for kind in CANDIDATES.values() for text in kind])
+    report["warnings"] = warnings
+    report["torch"] = asdict(check_agreement(classifier, reference, windows))
+    report["batch_invariant_comparisons"] = check_invariance(classifier, windows)
+    text = make_manifest(job, final, policy, work).model_dump_json(indent=2, by_alias=True)
+    (work / parts.MANIFEST).write_text(text + "\n", encoding="utf-8")
+    report["bytes"] = {name: (work / name).stat().st_size for name in (parts.MODEL, parts.TOKENIZER)}
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The weights to serve and how their graph computes. `sites`: the layers that could be quantized."""
+
+    model: network.Classifier
+    job: Export
+    ranges: dict[str, tuple[float, float]]
+    kept: frozenset[str]
+
+    @property
+    def sites(self) -> Collection[str]:
+        return self.ranges.keys()
+
+    def arithmetic(self, also: Collection[str] = ()) -> Arithmetic:
+        """Quantized, but for the layers that stay in float32 and those in `also`."""
+        if not self.ranges:
+            return Float32()
+        return StaticInt8(self.ranges, self.job.bits, self.kept.union(also))
+
+
+def _quantize(job: Export, trained: network.Classifier, posts: Sequence[Example], work: Path) -> _Served:
     if job.quantization == "fp32":
-        return Float32()
+        return _Served(trained, job, {}, frozenset())
     if not posts:
-        raise Fatal("export: int8 needs posts to calibrate on: give --calibration labelled files of typical posts")
-    rows = tokenise(load_tokenizer(job.out / parts.TOKENIZER), posts, trained.config.max_length)
-    ranges = activation_ranges(trained, rows)
-    return StaticInt8(ranges, bits=7 if job.quantization == "int8-static-7bit" else 8)
-
-
-def _classifier(job: Export, trained: network.Classifier, policy: parts.BundlePolicy) -> Classifier:
-    """The serving classifier on the files of an unfinished bundle."""
-    (job.out / parts.GOLDEN).touch()
-    manifest = _manifest(job, trained, policy)
-    bundle = Bundle(job.out, manifest, manifest.as_policy(), ())
-    session = Session(job.out / parts.MODEL, job.layout, len(trained.config.labels))
-    return Classifier(bundle, load_tokenizer(job.out / parts.TOKENIZER), session)
-
-
-def _manifest(job: Export, trained: network.Classifier, policy: parts.BundlePolicy) -> parts.Manifest:
-    made_with = parts.MadeWith(
-        cpu=cpu_name(), vnni=has_vnni(), onnxruntime=runtime_version(), tokenizers=tokenizers.__version__
+        raise Fatal("export: the files given to --calibration hold no posts")
+    rows = tokenise(
+        load_tokenizer(work / parts.TOKENIZER), posts, trained.config.max_length, trained.config.normalisation
     )
-    content = {
-        "schema": "bundle.v1",
-        "name": job.name,
-        "version": job.version,
-        "language": job.language,
-        "labels": trained.config.labels,
-        "problem_type": trained.config.problem_type,
-        "max_length": trained.config.max_length,
-        "overlap": job.overlap,
-        "layout": job.layout,
-        "quantization": job.quantization,
-        "policy": policy,
-        "files": {name: file_sha256(job.out / name) for name in (parts.MODEL, parts.TOKENIZER, parts.GOLDEN)},
-        "made_with": made_with,
-    }
-    try:
-        return parts.Manifest.model_validate(content)
-    except ValueError as error:
-        raise Fatal(f"export: the manifest would be wrong: {error}") from error
+    ranges = activation_ranges(trained, rows, job.calibration_method, job.percentile)
+    kept = sensitivity.sites_to_keep(job.keep_fp32, ranges)
+    if not job.quantize_aware:
+        return _Served(trained, job, ranges, kept)
+    tuned = distil_to_int8(trained, rows, ranges, bits=job.bits, keep=kept, steps=job.quantize_aware)
+    return _Served(tuned, job, activation_ranges(tuned, rows, job.calibration_method, job.percentile), kept)
+
+
+def _score(classifier: Classifier, files: Sequence[Path]) -> list[ScoredSet]:
+    return [score_set(classifier, path.name, read_examples(path, classifier.labels)) for path in files]
+
+
+def _lines(job: Export, trained: network.Classifier, found: Sequence[ScoredSet]) -> tuple[tuple[Line, ...], list[str]]:
+    labels = trained.config.labels
+    unchanged = tuple(Line() for _ in labels)
+    if not job.calibrate or not job.dev:
+        return unchanged, []
+    if trained.config.problem_type == "single_label_classification":
+        return unchanged, ["scores are not calibrated: labels that exclude each other share one softmax"]
+    return fit_lines([of_half(each, "selection") for each in found], labels)
+
+
+def _calibration_report(
+    labels: Sequence[str], lines: Sequence[Line], before: Sequence[ScoredSet], after: Sequence[ScoredSet]
+) -> dict[str, Any]:
+    """Lines and pooled calibration errors of either half, before and after, for each label."""
+    found: dict[str, Any] = {}
+    for position, (label, line) in enumerate(zip(labels, lines, strict=True)):
+        found[label] = asdict(line)
+        for half in HALVES:
+            errors = (pooled_error([of_half(each, half) for each in sets], position) for sets in (before, after))
+            found[label][f"ece_{half}"] = [None if e is None else round(e, 4) for e in errors]
+    return found
+
+
+def _check_parity(
+    job: Export,
+    lines: Sequence[Line],
+    expected: Sequence[ScoredSet],
+    found: Sequence[ScoredSet],
+    policy: parts.BundlePolicy,
+) -> list[dict[str, Any]]:
+    """Print and return the table. The float32 scores lie on the same lines as those served."""
+    thresholds = list(policy.thresholds.values())
+    pairs = zip(expected, found, strict=True)
+    rows = [
+        row
+        for old, new in pairs
+        for row in parity.compare(calibrated(old, lines), new, tuple(policy.thresholds), thresholds)
+    ]
+    print(parity.markdown(rows), flush=True)
+    parity.check(rows, job.bounds)
+    return parity.as_json(rows)
+
+
+def _windows(classifier: Classifier, texts: Sequence[str]) -> list[Window]:
+    return [
+        window for found in classifier.windows([classifier.normalise(text).text for text in texts]) for window in found
+    ]
