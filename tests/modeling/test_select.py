@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worker.core.errors import Fatal
+from worker.modeling import select as module
+from worker.modeling.examples import Example
+from worker.modeling.select import CLEAN_BELOW, Selection, select, write
+
+
+def scored(pool: list[Example]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    return np.array([[float(e.text.split()[0]), 0.0] for e in pool])
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Texts that begin with the score that the patched baseline gives them."""
+    path = tmp_path / "texts.txt"
+    path.write_text("".join(f"{n / 1000} is the score of this post\n" for n in range(1000)) + "short\n" + "x" * 999)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_score", lambda _, pool: (pool, scored(pool)))
+
+
+def test_half_is_doubtful_a_quarter_likely_a_quarter_random(texts: Path) -> None:
+    found, clean = select(None, [texts], Selection(count=80, clean=20, pool=1000))  # type: ignore[arg-type]
+    scores = scored(found)[:, 0]
+    assert sorted(scores[:20]) == [n / 1000 for n in range(980, 1000)]
+    assert (np.abs(scores[20:60] - 0.5) <= 0.0201).all()
+    assert scores[60:].std() > 0.15
+    assert len(clean) == 20
+    assert scored(clean)[:, 0].max() < CLEAN_BELOW
+    assert len({e.id for e in [*found, *clean]}) == 100
+
+
+def test_seed_repeats_the_choice_and_another_changes_it(texts: Path) -> None:
+    first, again, other = (
+        select(None, [texts], Selection(count=40, clean=0, pool=200, seed=seed))[0]  # type: ignore[arg-type]
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_too_few_texts_are_refused(texts: Path) -> None:
+    with pytest.raises(Fatal, match="hold 1,000 fitting posts, 1,100 are wanted"):
+        select(None, [texts], Selection(count=1100, clean=0, pool=2000))  # type: ignore[arg-type]
+
+
+def test_clean_posts_are_written_with_every_label_zero(tmp_path: Path) -> None:
+    write(tmp_path / "clean.jsonl", [Example("a", "hi\u2028there", (), "x")], ("hate", "offensive"))
+    (line,) = (tmp_path / "clean.jsonl").read_text().split("\n")[:-1]
+    assert json.loads(line) == {"id": "a", "text": "hi\u2028there", "labels": {"hate": 0, "offensive": 0}}
