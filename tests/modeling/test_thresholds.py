@@ -1,22 +1,10 @@
 import random
-from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
-from worker.core.policy import Threshold
-from worker.modeling.examples import Example
-from worker.modeling.metrics import expected_calibration_error, markdown, measure
+from tests.modeling.scored import LABELS, scored
 from worker.modeling.scoring import ScoredSet
 from worker.modeling.thresholds import TIE, choose_policy, middle_of_plateau, policy_version
-
-LABELS = ("hate", "offensive")
-
-
-def scored(name: str, rows: Sequence[tuple[float | None, float]]) -> ScoredSet:
-    """Posts with a truth for `hate` and a score; `offensive` is always unknown."""
-    examples = tuple(Example(str(i), "", (truth, None), name) for i, (truth, _) in enumerate(rows))
-    return ScoredSet(name, examples, tuple((score, 0.5) for _, score in rows))
 
 
 def separated(boundary: float, count: int = 200) -> ScoredSet:
@@ -89,27 +77,3 @@ def test_policy_version_follows_the_thresholds() -> None:
     one, same, other = (choose_policy([separated(b)], LABELS, ()) for b in (0.3, 0.3, 0.6))
     assert one.version == same.version == policy_version(dict(reversed(one.thresholds.items())))
     assert one.version != other.version
-
-
-def test_calibration_error_of_known_cases() -> None:
-    assert expected_calibration_error(np.array([1, 0]), np.array([1.0, 0.0])) == 0
-    assert expected_calibration_error(np.array([0, 0]), np.array([1.0, 1.0])) == 1
-    assert expected_calibration_error(np.array([1, 0]), np.array([0.5, 0.5])) == 0
-
-
-def test_metrics_of_a_known_set() -> None:
-    rows = [(1.0, 0.9), (1.0, 0.6), (0.0, 0.7), (0.0, 0.1), (None, 0.99)]
-    (row,) = measure(scored("set.jsonl", rows), LABELS, [Threshold(0.5, 0.8), Threshold(0.5)])
-    assert (row.posts, row.positive, row.auroc) == (4, 0.5, 0.75)
-    assert row.f1 == pytest.approx(0.8)
-    assert row.balanced_accuracy == 0.75
-    assert (row.blocked, row.block_precision) == (0.25, 1.0)
-    assert "| set.jsonl | hate | 4 | 50.0% | 0.750 |" in markdown([row])
-
-
-@pytest.mark.parametrize(("threshold", "columns"), [(Threshold(0.5, 0.8), 10), (Threshold(0.5), 8)])
-def test_table_speaks_of_blocking_only_where_something_may_block(threshold: Threshold, columns: int) -> None:
-    rows = measure(scored("set.jsonl", [(1.0, 0.9), (0.0, 0.1)]), LABELS, [threshold, Threshold(0.5)])
-    lines = markdown(rows).splitlines()
-    assert [line.count("|") for line in lines] == [columns + 1] * 3
-    assert ("blocked" in lines[0]) is (columns == 10)

@@ -12,7 +12,8 @@ from worker.core.pooling import pool
 from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, Manifest
 from worker.modeling.datasets import DATASETS
-from worker.modeling.metrics import Row, markdown
+from worker.modeling.metrics import markdown
+from worker.modeling.report import rows_of, summary
 from worker.text.normalise import normalise
 
 LIMITS = """\
@@ -146,8 +147,7 @@ unknown there. No test set was used.
 
 
 def _measured(heading: str, content: Mapping[str, Any]) -> str:
-    rows = [Row(**row) for row in content["rows"]]
-    return f"## {heading}\n\n{content['note']}\n\n{markdown(rows)}"
+    return "\n".join([f"## {heading}\n", content["note"] + "\n", markdown(rows_of(content)), *summary(content)])
 
 
 def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, card: str) -> str:

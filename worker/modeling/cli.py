@@ -8,16 +8,19 @@ from worker.modeling.commands import (
     augment,
     card,
     distill,
+    encoders,
     evaluate,
+    thresholds,
     explain,
     export,
     select,
     suite,
+    thresholds,
     train,
     warm_start,
 )
 
-COMMANDS = (warm_start, augment, select, train, distill, export, evaluate, suite, explain, card)
+COMMANDS = (warm_start, augment, select, train, distill, encoders, export, evaluate, suite, explain, card)
 """In the order of use."""
 
 

@@ -20,6 +20,11 @@ def half_of(post_id: str) -> Half:
     return HALVES[hashlib.sha256(post_id.encode()).digest()[0] % 2]
 
 
+def other_half(half: Half) -> Half:
+    """The half that `half` is not."""
+    return "report" if half == "selection" else "selection"
+
+
 def only(examples: Iterable[Example], which: Half | Literal["all"]) -> list[Example]:
     """The examples of one half, in their order, or all of them."""
     return [example for example in examples if which == "all" or half_of(example.id) == which]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from worker.core.pooling import pool
 from worker.core.types import Scores, Window
 from worker.model.classifier import Classifier
 from worker.modeling.examples import Example
-from worker.text.normalise import normalise
+from worker.modeling.halves import Half, half_of
 
 BATCH_TOKENS = 512
 """Model only, 2 cores: 1,418 posts/s at 256, 1,443 at 512, 1,265 at 1,024."""
@@ -24,7 +25,7 @@ class ScoredSet:
 
 def score_set(classifier: Classifier, name: str, examples: Sequence[Example]) -> ScoredSet:
     """Score posts as the worker would. Posts without a token, which the worker sends to review, are left out."""
-    prepared = classifier.windows([normalise(example.text).text for example in examples])
+    prepared = classifier.windows([classifier.normalise(example.text).text for example in examples])
     owners = [(owner, window) for owner, windows in enumerate(prepared) for window in windows]
     found: list[list[Scores]] = [[] for _ in examples]
     for batch in batches(owners):
@@ -44,3 +45,12 @@ def batches(owners: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Wi
         batch.append(pair)
     if batch:
         yield batch
+
+
+def of_half(scored: ScoredSet, which: Half | Literal["all"]) -> ScoredSet:
+    """The posts of one half of a set, in their order, or the set itself."""
+    if which == "all":
+        return scored
+    pairs = zip(scored.examples, scored.scores, strict=True)
+    kept = [pair for pair in pairs if half_of(pair[0].id) == which]
+    return ScoredSet(scored.name, tuple(example for example, _ in kept), tuple(scores for _, scores in kept))

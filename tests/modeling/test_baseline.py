@@ -1,0 +1,86 @@
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.modeling.tiny import write_posts
+from worker.core.errors import Fatal
+from worker.modeling import baseline
+from worker.modeling.baseline import Floor, fit_floor, plans
+from worker.modeling.evaluate import evaluate_floor
+
+LABELS = ("hate", "offensive")
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    write_posts(tmp_path / "here.train.jsonl", random.Random(1), 600)
+    return tmp_path / "here.train.jsonl"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_posts(tmp_path / "here.dev.jsonl", random.Random(2), 600)
+    return tmp_path / "here.dev.jsonl"
+
+
+def auroc(floor: Floor) -> dict[str, float]:
+    return {row["label"]: row["auroc"] for row in evaluate_floor(floor)["rows"]}
+
+
+def test_floor_learns_words_that_tell_and_shuffled_labels_teach_nothing(train: Path, data: Path) -> None:
+    (plan,) = plans([train], LABELS)
+    assert all(value > 0.95 for value in auroc(fit_floor(plan, [data])).values())
+    (control,) = plans([train], LABELS, shuffle_seed=0)
+    assert all(0.4 < value < 0.6 for value in auroc(fit_floor(control, [data])).values())
+    assert "shuffled (seed 0)" in control.describe()
+
+
+def test_floors_are_the_mixed_one_and_one_of_each_source(train: Path, data: Path) -> None:
+    other = train.with_name("there.train.jsonl")
+    rows = [json.loads(line) for line in train.read_text().splitlines()]
+    other.write_text("".join(json.dumps({**row, "labels": {"hate": row["labels"]["hate"]}}) + "\n" for row in rows))
+    found = [fit_floor(plan, [data]) for plan in plans([train, other], LABELS, per_source=True)]
+    assert [(floor.plan.name, floor.labels) for floor in found] == [
+        ("mixed", LABELS),
+        ("here", LABELS),
+        ("there", ("hate",)),  # it says nothing of the other
+    ]
+    assert {row["label"] for row in evaluate_floor(found[2])["rows"]} == {"hate"}
+
+
+def test_cached_scores_hold_no_text_and_are_used_again(
+    train: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plan,) = plans([train], LABELS, most_posts=500)
+    first = fit_floor(plan, [data], tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    assert set(json.loads(file.read_text())) == {"labels", "ids", "scores"}
+
+    def refit(*_: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(baseline, "_fit", refit)
+    again = fit_floor(plan, [data], tmp_path / "cache")
+    assert auroc(again) == auroc(first)
+    assert again.sets[0].examples == first.sets[0].examples
+    train.write_text(train.read_text().replace("good", "bad", 1))
+    with pytest.raises(AssertionError, match="again"):
+        fit_floor(plan, [data], tmp_path / "cache")
+
+
+def test_broken_cache_names_its_file(train: Path, data: Path, tmp_path: Path) -> None:
+    (plan,) = plans([train], LABELS, most_posts=100)
+    fit_floor(plan, [data], tmp_path / "cache")
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_text("{")
+    with pytest.raises(Fatal, match=file.name):
+        fit_floor(plan, [data], tmp_path / "cache")
+
+
+def test_training_files_of_one_value_are_refused(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"id": "a", "text": "good", "labels": {"hate": 1}}\n' * 3)
+    with pytest.raises(Fatal, match=r"one\.jsonl, given to --train: no label of hate, offensive has both values"):
+        fit_floor(plans([path], LABELS)[0], [data])
