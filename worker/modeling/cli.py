@@ -10,7 +10,6 @@ from worker.modeling.commands import (
     distill,
     encoders,
     evaluate,
-    thresholds,
     explain,
     export,
     select,
@@ -20,7 +19,7 @@ from worker.modeling.commands import (
     warm_start,
 )
 
-COMMANDS = (warm_start, augment, select, train, distill, encoders, export, evaluate, suite, explain, card)
+COMMANDS = (warm_start, augment, select, train, distill, encoders, export, evaluate, thresholds, suite, explain, card)
 """In the order of use."""
 
 
