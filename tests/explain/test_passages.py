@@ -11,6 +11,7 @@ from worker.explain.passages import Passage, Reader
 from worker.model.manifest import TOKENIZER
 from worker.model.tokenizer import encode, load_tokenizer, special_token
 from worker.text.normalise import normalise
+from worker.text.options import Normalisation
 from worker.text.windows import windows
 
 BUNDLE = Path(worker.__file__).parent / "bundles" / "default"
@@ -67,6 +68,23 @@ def test_any_text_is_cut_into_servings_windows_and_disjoint_words_that_miss_no_t
         edges = [edge for word in passage.words for edge in (word.start, word.end)]
         assert edges == sorted(edges)
         assert all(word.start < word.end <= len(text) for word in passage.words)
+
+
+def test_words_of_a_model_that_normalises_more_are_at_offsets_of_the_original_too() -> None:
+    text = '"Go home" @some_one, see https://example.org/a?b=c now'
+    reader = Reader(TOKENIZER_OF_BUNDLE, 64, 3, Normalisation(urls="placeholder", handles="placeholder", quotes="drop"))
+
+    found = [text[word.start : word.end] for word in only(reader.passages(text)).words]
+
+    assert [word.strip(' "') for word in found] == [
+        "Go",
+        "home",
+        "@some_one",
+        ",",
+        "see",
+        "https://example.org/a?b=c",
+        "now",
+    ]
 
 
 def test_text_without_a_token_has_no_passage() -> None:

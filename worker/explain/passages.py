@@ -11,6 +11,7 @@ from worker.model.classifier import Classifier
 from worker.model.manifest import TOKENIZER
 from worker.model.tokenizer import load_tokenizer, special_token
 from worker.text.normalise import normalise
+from worker.text.options import AS_WRITTEN, Normalisation
 from worker.text.windows import windows
 
 _JOINTS = frozenset("'\u2019*@$!.-_+")
@@ -38,8 +39,15 @@ class Passage:
 class Reader:
     """Cuts texts into the windows that serving scores."""
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_length: int,
+        overlap: int,
+        normalisation: Normalisation = AS_WRITTEN,
+    ) -> None:
         self._tokenizer = tokenizer
+        self._normalisation = normalisation
         self._cls = special_token(tokenizer, "[CLS]")
         self._sep = special_token(tokenizer, "[SEP]")
         self._max_length = max_length
@@ -49,7 +57,8 @@ class Reader:
     def of(cls, classifier: Classifier) -> "Reader":
         """The reader whose windows are those of `classifier`. Raises Fatal where its tokenizer cannot be read."""
         manifest = classifier.bundle.manifest
-        return cls(load_tokenizer(classifier.bundle.path / TOKENIZER), manifest.max_length, manifest.overlap)
+        tokenizer = load_tokenizer(classifier.bundle.path / TOKENIZER)
+        return cls(tokenizer, manifest.max_length, manifest.overlap, manifest.normalisation)
 
     def token(self, name: str) -> int:
         """Id of a special token. Raises Fatal where the vocabulary lacks it."""
@@ -57,7 +66,7 @@ class Reader:
 
     def passages(self, text: str) -> list[Passage]:
         """The windows of `text` as its author wrote it; none where nothing is left to score."""
-        normalised = normalise(text)
+        normalised = normalise(text, self._normalisation)
         encoding = self._tokenizer.encode(normalised.text, add_special_tokens=False)
         words = list(_apart(_joined(_pretokens(encoding), normalised.text), normalised.offsets()))
         ids = encoding.ids

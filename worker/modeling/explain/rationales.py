@@ -1,0 +1,79 @@
+"""Posts of which people marked the words that matter, and explanations in the same units."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.core.errors import Fatal
+from worker.explain.method import WordWeight
+
+_TOKEN = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A post; `labels` are those it has for certain, `marked` says of each whitespace token whether people marked it."""
+
+    id: str
+    text: str
+    labels: frozenset[str]
+    marked: tuple[bool, ...]
+
+
+def read_marked(path: Path) -> list[Marked]:
+    """Read the posts of a JSON Lines file that have marked words; others are left out.
+
+    `rationales`: a list of 0 and 1 for each annotator, one for each whitespace token, of which a strict majority marks
+    it (HateXplain). `spans`: [start, end) offsets in code points; a token is marked where one touches it (SemEval-2021
+    task 5). Raises Fatal naming the line that is wrong, or the file without any marked word.
+    """
+    found = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    marked = _marks(row)
+                    labels = frozenset(label for label, value in row["labels"].items() if value == 1)
+                    if any(marked):
+                        found.append(Marked(str(row["id"]), str(row["text"]), labels, marked))
+                except (ValueError, KeyError, AttributeError, TypeError) as error:
+                    raise Fatal(f"--data: {path}:{number}: not a post with marked words: {error!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"--data: {path}: cannot be read: {error}") from error
+    if not found:
+        raise Fatal(f"--data: {path}: no post has `rationales` or `spans` that mark a word: nothing to agree with")
+    return found
+
+
+def token_spans(text: str) -> list[tuple[int, int]]:
+    """Where the whitespace tokens of a text stand."""
+    return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def token_weights(text: str, words: Sequence[WordWeight]) -> list[float]:
+    """A weight for each whitespace token: the sum of its words' weights; 0 where it has none."""
+    spans = token_spans(text)
+    weights = [0.0] * len(spans)
+    token = 0
+    for word in words:
+        while token < len(spans) - 1 and spans[token][1] <= word.start:
+            token += 1
+        weights[token] += word.weight
+    return weights
+
+
+def _marks(row: Mapping[str, Any]) -> tuple[bool, ...]:
+    spans = token_spans(row["text"])
+    if row.get("rationales"):
+        lists = row["rationales"]
+        if any(len(marks) != len(spans) for marks in lists):
+            raise ValueError(f"rationales must hold {len(spans)} values each, one for each whitespace token")
+        return tuple(2 * sum(marks) > len(lists) for marks in zip(*lists, strict=True))
+    return tuple(
+        any(start < end_of_token and end > start_of_token for start, end in row.get("spans") or ())
+        for start_of_token, end_of_token in spans
+    )

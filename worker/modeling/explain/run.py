@@ -1,0 +1,110 @@
+"""What `moderation-model explain` does with its options."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from worker.core.errors import Fatal
+from worker.explain.method import Explanation, Method, explain, label_position
+from worker.explain.occlusion import Occlusion
+from worker.explain.terminal import render, safe
+from worker.model.classifier import Classifier
+from worker.modeling.explain.identity import measure_terms
+from worker.modeling.explain.measure import measure
+from worker.modeling.explain.page import page
+from worker.modeling.explain.report import as_json, markdown
+from worker.modeling.writing import write_text
+
+FAIR = 0.5
+"""The threshold of a checkpoint, which has no policy."""
+
+
+def load_method(
+    bundle: Path | None, classifier: Path | None, name: str | None, steps: int
+) -> tuple[Method, str, dict[str, float]]:
+    """The method, a line that says what it explains, and each label's review threshold. Raises Fatal."""
+    if classifier is not None:
+        if name not in {None, "integrated-gradients"}:
+            raise Fatal(f"--method {name} runs on the serving session: give --bundle")
+        if steps < 1:
+            raise Fatal(f"--steps is {steps}: at least 1")
+        from worker.modeling.explain.gradients import IntegratedGradients
+
+        gradients = IntegratedGradients(classifier, steps)
+        note = f"Integrated gradients, {steps} points, on the checkpoint {classifier.name}."
+        return gradients, note, dict.fromkeys(gradients.labels, FAIR)
+    if bundle is None or name == "integrated-gradients":
+        raise Fatal("--method integrated-gradients needs a checkpoint: give --classifier")
+    served = Classifier.load(bundle)
+    found = served.bundle
+    method = Occlusion(served, mask=name == "masking")
+    note = f"{name or 'occlusion'} on {found.name} {found.version} ({found.manifest.quantization}).".capitalize()
+    thresholds = zip(found.policy.labels, found.policy.thresholds, strict=True)
+    return method, note, {label: threshold.review for label, threshold in thresholds}
+
+
+def measure_method(
+    method: Method,
+    note: str,
+    thresholds: dict[str, float],
+    data: Sequence[Path],
+    posts: int | None,
+    output: Path | None,
+) -> str:
+    """Markdown of all that can be measured; JSON goes to `output`. Raises Fatal."""
+    quality = measure(method, data, posts) if data else []
+    terms = measure_terms(method, thresholds)
+    gaps = getattr(method, "gaps", ())
+    if output:
+        write_text(output, json.dumps(as_json(note, quality, terms, gaps), indent=2) + "\n")
+    return markdown(note, quality, terms, gaps)
+
+
+def explain_posts(method: Method, note: str, chosen: argparse.Namespace) -> None:
+    """Print each post's explanations, and write them where the options say. Raises Fatal."""
+    labels = chosen.label or method.labels
+    for label in labels:
+        label_position(method.labels, label)
+    if not chosen.data and not chosen.text:
+        raise Fatal("nothing to explain: give --data or --text")
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    explained: list[tuple[str, str, list[Explanation]]] = []
+    for post_id, text in _posts(chosen):
+        found = [one for one in (explain(method, text, label) for label in labels) if one]
+        explained.append((post_id, text, found))
+        for explanation in found:
+            print(f"{safe(post_id)}  {render(text, explanation, colour=colour)}")
+    if chosen.html:
+        write_text(chosen.html, page(note, explained))
+    if chosen.json:
+        rows = ({"id": post_id, "explanations": [asdict(one) for one in found]} for post_id, _, found in explained)
+        write_text(chosen.json, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _posts(chosen: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Ids and texts: those of --text, numbered, then those of --data."""
+    for number, text in enumerate(chosen.text, 1):
+        yield f"text {number}", text
+    for path in chosen.data:
+        yield from islice(_read(path), chosen.posts)
+
+
+def _read(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    row = json.loads(line)
+                    post_id, text = row["id"], row["text"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise Fatal(f"--data: {path}:{number}: not a post: {error!r}") from error
+                if not isinstance(text, str):
+                    raise Fatal(f"--data: {path}:{number}: not a post: its text is a {type(text).__name__}")
+                yield str(post_id), text
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"--data: {path}: cannot be read: {error}") from error
