@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from worker.core.errors import Fatal
 from worker.modeling import select as module
 from worker.modeling.examples import Example
-from worker.modeling.select import CLEAN_BELOW, Selection, select, write
+from worker.modeling.select import CLEAN_BELOW, Selection, select, select_again, write
+from worker.modeling.teacher_scores import TeacherScores
 
 
 def scored(pool: list[Example]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
@@ -56,3 +58,12 @@ def test_clean_posts_are_written_with_every_label_zero(tmp_path: Path) -> None:
     write(tmp_path / "clean.jsonl", [Example("a", "hi\u2028there", (), "x")], ("hate", "offensive"))
     (line,) = (tmp_path / "clean.jsonl").read_text().split("\n")[:-1]
     assert json.loads(line) == {"id": "a", "text": "hi\u2028there", "labels": {"hate": 0, "offensive": 0}}
+
+
+def test_choice_is_repeated_from_what_teachers_scored(texts: Path) -> None:
+    found, _ = select(None, [texts], Selection(count=40, clean=0, pool=200))  # type: ignore[arg-type]
+    scored_posts = [Example(e.id, e.text, (), "reddit") for e in found]
+    scores = TeacherScores.of(scored_posts, torch.zeros(40, 2))
+    assert select_again([texts], Selection(0, 0, 0), scores, "reddit") == found
+    with pytest.raises(Fatal, match="0 of the 0 posts of 'twitter'"):
+        select_again([texts], Selection(0, 0, 0), scores, "twitter")

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.modeling.examples import Example
 from worker.modeling.scoring import score_set
+from worker.modeling.teacher_scores import TeacherScores
 from worker.modeling.texts import read_texts
 
 CLEAN_BELOW = 0.1
@@ -24,7 +25,7 @@ _PART = 5000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How many posts to choose, and from what: every `every`-th text of `shortest` to `longest` characters."""
+    """How many posts to choose, and from what: a random `pool` of the texts of `shortest` to `longest` characters."""
 
     count: int
     clean: int
@@ -47,13 +48,29 @@ def select(baseline: Classifier, texts: Sequence[Path], wanted: Selection) -> tu
     return _choose(examples, scores, wanted)
 
 
+def select_again(texts: Sequence[Path], wanted: Selection, scores: TeacherScores, source: str) -> list[Example]:
+    """The posts of `source` that teachers scored, in the teachers' order: the same choice without its baseline.
+
+    Raises Fatal where some are not in `texts`.
+    """
+    keys = [name for name in scores.keys.tolist() if name.startswith(f"{source}/")]
+    order = {name.partition("/")[2]: place for place, name in enumerate(keys)}
+    found = [example for example in _fitting(texts, wanted) if example.id in order]
+    if len(found) < len(order) or not found:
+        raise Fatal(f"select: --texts hold {len(found):,} of the {len(order):,} posts of {source!r} that were scored")
+    return sorted(found, key=lambda example: order[example.id])
+
+
+def _fitting(paths: Iterable[Path], wanted: Selection) -> Iterator[Example]:
+    fitting = (text for text in read_texts(paths) if wanted.shortest <= len(text) <= wanted.longest)
+    return (Example(f"line-{number}", text, (), "unlabelled") for number, text in enumerate(fitting))
+
+
 def _pool(paths: Iterable[Path], wanted: Selection) -> list[Example]:
     """A random sample, the same for the same seed (reservoir sampling: files may be larger than memory)."""
     draw = random.Random(wanted.seed)
     found: list[Example] = []
-    fitting = (text for text in read_texts(paths) if wanted.shortest <= len(text) <= wanted.longest)
-    for number, text in enumerate(fitting):
-        example = Example(f"line-{number}", text, (), "unlabelled")
+    for number, example in enumerate(_fitting(paths, wanted)):
         if len(found) < wanted.pool:
             found.append(example)
         elif (place := draw.randrange(number + 1)) < wanted.pool:

@@ -10,21 +10,24 @@ HELP = (
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
-    parser.add_argument("--bundle", type=Path, required=True, help="the baseline that scores the posts")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--bundle", type=Path, help="the baseline that scores the posts")
+    how.add_argument("--scores", type=Path, help="teachers' scores (distill): choose the posts that they are of")
     parser.add_argument("--texts", type=Path, nargs="+", required=True, help="lines or .jsonl, plain or .zst")
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines file for distill --unlabelled")
-    parser.add_argument("--count", type=int, default=20_000, help="posts to choose (default 20000)")
+    parser.add_argument("--count", type=int, default=24_000, help="posts to choose (default 24000)")
     parser.add_argument("--clean-out", type=Path, help="JSON Lines file for train --clean")
-    parser.add_argument("--clean", type=int, default=8_000, help="clean posts to choose, with --clean-out")
-    parser.add_argument("--pool", type=int, default=60_000, help="random posts to score and choose from")
+    parser.add_argument("--clean", type=int, default=8_000, help="clean posts to choose, with --clean-out (8000)")
+    parser.add_argument("--pool", type=int, default=60_000, help="random posts to score and choose from (60000)")
     parser.add_argument("--longest", type=int, default=300, help="characters of a post, at most (default 300)")
+    parser.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack")
     parser.add_argument("--seed", type=int, default=0)
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.model.classifier import Classifier
-        from worker.modeling.select import Selection, select, write
+        from worker.modeling.select import Selection, select, select_again, write
+        from worker.modeling.teacher_scores import TeacherScores
 
-        baseline = Classifier.load(chosen.bundle)
         wanted = Selection(
             count=chosen.count,
             clean=chosen.clean if chosen.clean_out else 0,
@@ -32,11 +35,16 @@ def add(parser: argparse.ArgumentParser) -> None:
             longest=chosen.longest,
             seed=chosen.seed,
         )
-        found, clean = select(baseline, chosen.texts, wanted)
+        if chosen.scores:
+            scores = TeacherScores.read(chosen.scores)
+            names = [path.name.split(".")[0] for path in (chosen.out, chosen.clean_out) if path]
+            found, *clean = (select_again(chosen.texts, wanted, scores, name) for name in names)
+        else:
+            found, *clean = select(Classifier.load(chosen.bundle), chosen.texts, wanted)
         write(chosen.out, found)
         print(f"{chosen.out}: {len(found):,} posts")
         if chosen.clean_out:
-            write(chosen.clean_out, clean, baseline.labels)
-            print(f"{chosen.clean_out}: {len(clean):,} posts")
+            write(chosen.clean_out, clean[0], chosen.labels)
+            print(f"{chosen.clean_out}: {len(clean[0]):,} posts")
 
     parser.set_defaults(run=run)
