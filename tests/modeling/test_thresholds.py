@@ -35,11 +35,12 @@ def test_sharp_peak_is_reviewed_from_its_top() -> None:
     [
         ([0.7, 0.748, 0.747, 0.746, 0.747, 0.745, 0.7], 3),  # the best at its edge: the middle counts
         ([0.7, 0.7, 0.748, 0.7, 0.7], 2),  # a sharp peak
-        ([0.745, 0.745, 0.745, 0.7, 0.748], 4),  # a longer run that does not hold the best
-        ([0.748, 0.7, 0.747, 0.748, 0.747], 3),  # two runs that hold it: the longest
-        ([0.748, 0.7, 0.748], 0),  # as long: the first
+        ([0.745, 0.745, 0.742, 0.745, 0.748], 1),  # a dip at the middle itself: beside it, the lower
+        ([0.748, 0.742, 0.747, 0.748, 0.747], 2),  # a dip beside the middle changes nothing
+        ([0.748, 0.7, 0.748], 0),  # two peaks: one of them, never the valley
         ([0.7, 0.748, 0.748, 0.7], 1),  # two middles: the lower
-        ([0.748, 0.748 - 2 * TIE, 0.748 - TIE / 2], 0),  # just outside ends the run
+        ([0.748, 0.748 - 2 * TIE, 0.748 - TIE / 2], 0),
+        ([0.748, 0.748 - 2 * TIE, 0.748 - 2 * TIE], 0),  # just outside does not count
         ([0.5], 0),
     ],
 )
