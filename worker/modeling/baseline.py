@@ -95,7 +95,7 @@ def fit_floor(plan: Plan, data: Sequence[Path], cache: Path | None = None) -> Fl
 
 def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...], list[NDArray[np.float64]]]:
     """The labels that could be learnt and, for each set, their probabilities [posts, labels]."""
-    examples = [example for path in plan.train for example in read_examples(path, plan.labels)]
+    examples = [example for path in plan.train for example in _training_posts(path, plan.labels)]
     if plan.most_posts is not None:
         examples = sample(examples, plan.most_posts)
     truths = {label: _truth(examples, position) for position, label in enumerate(plan.labels)}
@@ -119,6 +119,13 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
         for found, held in zip(scores, held_out, strict=True):
             found[:, column] = model.predict_proba(held)[:, 1]
     return tuple(learnable), scores
+
+
+def _training_posts(path: Path, labels: Sequence[str]) -> list[Example]:
+    try:
+        return read_examples(path, labels)
+    except Fatal as error:
+        raise Fatal(f"--train: {error}") from error
 
 
 def _truth(examples: Sequence[Example], position: int) -> tuple[list[int], list[int]]:

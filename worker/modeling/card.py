@@ -65,6 +65,10 @@ is right less often (last column), on yours it may be too. Measure on your own p
 """
 
 
+ROSY = "; they also chose the thresholds, so figures at a threshold are\nslightly rosy"
+OTHER_HALF = ", one half of them by a hash of their ids: the other half\nstopped, calibrated and chose the thresholds"
+
+
 def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, metrics: Mapping[str, Path]) -> Path:
     """Write the card of `bundle`, trained as `classifier` says from the described encoder and vocabulary.
 
@@ -75,14 +79,15 @@ def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, me
     recipe = _read(classifier / "metrics.json")["recipe"]
     measured = {heading: _read(path) for heading, path in metrics.items()}
     dev = " ".join(dict.fromkeys(row["file"] for content in measured.values() for row in content["rows"]))
+    half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size),
             _origin(encoder, vocabulary, recipe),
-            *(_measured(heading, content) for heading, content in measured.items()),
+            *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
             "## Limits\n\n" + LIMITS,
             _probed(loaded),
-            _reproduce(manifest, recipe, dev, _card_command(encoder, vocabulary, metrics)),
+            _reproduce(manifest, recipe, dev, half, _card_command(encoder, vocabulary, metrics)),
         ]
     )
     (bundle / CARD).write_text(text, encoding="utf-8")
@@ -146,14 +151,17 @@ unknown there. No test set was used.
 """
 
 
-def _measured(heading: str, content: Mapping[str, Any]) -> str:
-    return "\n".join([f"## {heading}\n", content["note"] + "\n", markdown(rows_of(content)), *summary(content)])
+def _measured(heading: str, content: Mapping[str, Any], *, full: bool) -> str:
+    """The first heading in full; of the others, which are there to compare with, what is compared."""
+    shown = content if full else {key: content[key] for key in ("pooled", "three_classes") if key in content}
+    return "\n".join([f"## {heading}\n", content["note"] + "\n", markdown(rows_of(content)), *summary(shown)])
 
 
-def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, card: str) -> str:
+def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, half: str, card: str) -> str:
     names = " ".join(Path(name).name for name in recipe["train"])
     labels = dict.fromkeys(manifest.labels) | {manifest.labels[0]: 0}
     post = json.dumps({"id": "a1", "text": "a post", "labels": labels})
+    data = f"--data {dev}" + ("" if half == "all" else f" --half {half}")
     return f"""\
 ## Make it again
 
@@ -173,14 +181,14 @@ moderation-model export --classifier classifier --out bundle --name {manifest.na
     --quantization {manifest.quantization.replace("-static", "")} --calibration {names} --dev {dev}{_block(manifest)}
 moderation-model export --classifier classifier --out fp32 --name {manifest.name} --version {manifest.version} \\
     --quantization fp32 --dev {dev}{_block(manifest)}
-moderation-model evaluate --bundle bundle --reference fp32 --data {dev} --json bundle.json
-moderation-model evaluate --bundle fp32 --data {dev} --json fp32.json
-moderation-model evaluate --baseline --train {names} --data {dev} --json floor.json
+moderation-model evaluate --bundle bundle --reference fp32 {data} --json bundle.json
+moderation-model evaluate --bundle fp32 {data} --json fp32.json
+moderation-model evaluate --baseline --train {names} {data} --json floor.json
 {card}
 ```
 
-Development posts are those of the same sources; they also chose the thresholds, so figures at a threshold are
-slightly rosy. Training on another CPU gives slightly different weights.
+Development posts are those of the same sources{ROSY if half == "all" else OTHER_HALF}. Training on another CPU gives
+slightly different weights.
 """
 
 
