@@ -40,7 +40,7 @@ def _figure(sets: Sequence[ScoredSet], labels: Sequence[str], draw: Draw) -> str
     rows = list(dict.fromkeys(label for label, *_ in drawn))
     columns = list(dict.fromkeys(name for _, name, *_ in drawn))
     figure = Figure(figsize=(2.6 * len(columns), 2.4 * len(rows)), layout="constrained")  # no pyplot: no display asked
-    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True)
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for label, name, truth, scores in drawn:
