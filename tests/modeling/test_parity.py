@@ -1,22 +1,25 @@
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from worker.core.errors import Fatal
 from worker.core.policy import Threshold
 from worker.modeling.examples import Example
-from worker.modeling.parity import Bounds, check, compare, markdown
+from worker.modeling.parity import Bounds, Parity, check, compare, markdown
 from worker.modeling.scoring import ScoredSet
 
 
-def scored(scores: list[float], truth: list[int | None]) -> ScoredSet:
-    examples = tuple(Example(str(i), "text", (value,), "made-up") for i, value in enumerate(truth))
+def scored(scores: Sequence[float], truth: Sequence[int] | None) -> ScoredSet:
+    labels = truth or [None] * len(scores)
+    examples = tuple(Example(str(i), "text", (value,), "made-up") for i, value in enumerate(labels))
     return ScoredSet("made-up.jsonl", examples, tuple((score,) for score in scores))
 
 
-def row(before: list[float], after: list[float], truth: list[int | None] | None = None, review: float = 0.5):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    values = truth if truth is not None else [None] * len(before)
-    return compare(scored(before, values), scored(after, values), ["hate"], [Threshold(review)])[0]
+def row(
+    before: Sequence[float], after: Sequence[float], truth: Sequence[int] | None = None, review: float = 0.5
+) -> Parity:
+    return compare(scored(before, truth), scored(after, truth), ["hate"], [Threshold(review)])[0]
 
 
 def test_flips_are_counted_at_one_half_outside_the_unclear_band_and_at_review() -> None:

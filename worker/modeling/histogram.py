@@ -1,8 +1,7 @@
 """What an activation's values look like, and the range to quantize them over."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,8 @@ class Histogram:
     def centres(self) -> NDArray[np.float64]:
         """The middle of each bin."""
         width = (self.high - self.low) / len(self.counts)
-        return self.low + width * (np.arange(len(self.counts)) + 0.5)
+        found: NDArray[np.float64] = self.low + width * (np.arange(len(self.counts)) + 0.5)
+        return found
 
     def range(self, method: Method, percentile: float = 99.99) -> Range:
         """The range to quantize over; see the three methods."""
@@ -47,8 +47,8 @@ class Histogram:
         edges = np.linspace(self.low, self.high, len(self.counts) + 1)
         below = np.concatenate([[0.0], np.cumsum(self.counts)]) / self.counts.sum()
         tail = (1 - percentile / 100) / 2
-        found: Sequence[Any] = np.interp([tail, 1 - tail], below, edges)
-        return float(found[0]), float(found[1])
+        low, high = np.interp([tail, 1 - tail], below, edges).tolist()
+        return low, high
 
     def least_error_range(self) -> Range:
         """The range with the least squared error of the values quantized to u8, both ends searched in turn."""

@@ -1,0 +1,109 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from worker.model.tokenizer import load_tokenizer
+from worker.modeling import encoders as module
+from worker.modeling.cli import main
+from worker.modeling.commands.encoders import TOKENIZER
+from worker.modeling.encoder_posts import made_up
+from worker.modeling.encoders import ENCODERS, Encoder, own_classifier, parameters
+
+TINY = (
+    Encoder("small", 2, 16, 8, 2, 32),
+    Encoder("odd heads", 1, 18, 18, 3, 24),
+    Encoder("grouped", 2, 16, 16, 4, 32, groups=4, note="three quarters zeros"),
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENCODERS", TINY)
+
+
+def arguments(out: Path, tokenizer: Path, *more: object) -> list[str]:
+    return [
+        "encoders",
+        "--out",
+        str(out),
+        "--tokenizer",
+        str(tokenizer),
+        "--count",
+        "12",
+        "--rounds",
+        "1",
+        *map(str, more),
+    ]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_shapes_and_trained_classifiers_stand_in_one_table(
+    classifier: Path, posts: Path, tokenizer_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    more = ["--only", "odd heads", "grouped", "--classifier", f"ours={classifier}", "--data", posts, "--posts", posts]
+    assert main(arguments(out, tokenizer_file, *more)) == 0
+    rows = {row["encoder"]["name"]: row for row in json.loads((out / "encoders.json").read_text())}
+    assert list(rows) == ["odd heads", "grouped", "ours"]
+    assert rows["odd heads"]["ratio"] == 1
+    assert rows["odd heads"]["auroc"] is None
+    assert 0 < rows["ours"]["auroc"] < 1
+    assert (rows["ours"]["encoder"]["hidden"], rows["ours"]["encoder"]["embedding"]) == (32, 16)
+    for row in rows.values():
+        assert row["int8_bytes"] < row["fp32_bytes"]
+        assert row["posts_per_second"] > 0
+        assert 0 < row["mean"] <= row["largest"] < 0.2
+    table = (out / "encoders.md").read_text()
+    assert table in capsys.readouterr().out
+    assert "grouped: three quarters zeros." in table
+    assert (out / "encoders.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--only", "huge"], "--only 'huge': the shapes are 'small'"),
+        (["--only", "--posts", "{missing}"], "--posts"),
+        (["--only", "small", "--classifier", "nonsense"], "NAME=DIR"),
+        (["--only"], "nothing to compare"),
+        (["--rounds", "0"], "at least 1"),
+    ],
+)
+def test_request_that_cannot_be_met_is_one_line_and_writes_nothing(
+    tokenizer_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    filled = [text.format(missing=tmp_path / "missing") for text in more]
+    assert main(arguments(tmp_path / "out", tokenizer_file, *filled)) == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_grouped_shape_holds_blocks_alone_and_counts_only_them() -> None:
+    grouped = own_classifier(TINY[2], 40)
+    weight = grouped.electra.encoder.layer[0].intermediate.dense.weight  # type: ignore[union-attr, index]
+    assert torch.count_nonzero(weight) == 32 * 16 // 4
+    assert torch.count_nonzero(grouped.electra.encoder.layer[0].attention.output.dense.weight) == 16 * 16  # type: ignore[union-attr, index]
+    nonzero = sum(
+        int(torch.count_nonzero(p)) for name, p in grouped.named_parameters() if name.endswith("dense.weight")
+    )
+    dense = sum(p.numel() for name, p in grouped.named_parameters() if name.endswith("dense.weight"))
+    everything = sum(p.numel() for p in grouped.parameters())
+    heads = 3 * 2 * (16 * 16 - 16 * 16 // 4)  # query, key and value of two layers
+    assert parameters(grouped, 4) == everything - (dense - nonzero) - heads
+
+
+def test_shapes_are_the_published_ones() -> None:
+    shapes = {e.name: (e.layers, e.hidden, e.embedding, e.heads, e.intermediate) for e in ENCODERS}
+    assert shapes["ELECTRA-small 12x256"] == (12, 256, 128, 4, 1024)
+    assert shapes["TinyBERT 4x312"] == (4, 312, 312, 12, 1200)
+    assert shapes["BERT-base 12x768"] == (12, 768, 768, 12, 3072)
+
+
+def test_made_up_posts_have_the_lengths_of_real_ones() -> None:
+    tokenizer = load_tokenizer(TOKENIZER)
+    lengths = sorted(len(tokenizer.encode(text).ids) for text in made_up(tokenizer, 1000))
+    assert 18 < lengths[500] < 28
+    assert 60 < lengths[950] < 110
