@@ -1,0 +1,153 @@
+"""Ablation of the normaliser: pairs, intervals, one source left out, and going on where it stopped."""
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.modeling.tiny import write_posts
+from worker.core.errors import Fatal
+from worker.modeling import ablate as module
+from worker.modeling.ablate import Ablation, ablate, variants
+from worker.modeling.ablate_table import BASE, Run, compare, markdown
+from worker.modeling.recipe import Recipe
+from worker.modeling.sample import sample_files
+from worker.modeling.train import train
+from worker.text.options import Normalisation
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Path]:
+    files = [tmp_path / name for name in ("news.train.jsonl", "chat.train.jsonl", "chat.dev.jsonl")]
+    for seed, path in enumerate(files):
+        write_posts(path, random.Random(seed), 80)
+    return files
+
+
+def recipe(encoder: Path, sources: list[Path]) -> Recipe:
+    return Recipe(str(encoder), tuple(map(str, sources[:2])), epochs=1, batch_size=16, max_length=32)
+
+
+def test_every_variant_differs_from_the_base_in_one_option() -> None:
+    base = Normalisation(quotes="drop")
+    found = variants(base)
+    assert found[BASE] == base
+    assert len(found) == 1 + len(dataclasses.fields(Normalisation))
+    assert found["quotes=keep"] == Normalisation()
+    for name, variant in found.items():
+        differing = [f.name for f in dataclasses.fields(base) if getattr(base, f.name) != getattr(variant, f.name)]
+        assert differing == ([] if name == BASE else [name.partition("=")[0]])
+
+
+def test_runs_pair_variants_and_leave_the_source_out(
+    encoder: Path, sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def spy(own: Recipe, dev: tuple[Path, ...], out: Path) -> dict[str, Any]:
+        texts = "".join(Path(name).read_text() for name in own.train)
+        seen.append((own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts))
+        out.mkdir(parents=True)
+        return {"epochs": [{"report": {"chat.dev.jsonl": {"hate": 0.5 + own.seed / 10 + len(seen) / 100}}}]}
+
+    monkeypatch.setattr(module, "train", spy)
+    what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))
+    ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
+
+    assert len(seen) == 8
+    domain, changed, outside, outside_changed, *_ = seen
+    assert (domain[1], changed[1]) == (Normalisation(), Normalisation(emoji="names"))
+    assert domain[2:] == changed[2:]
+    assert (outside[2], outside[3]) == (["news.train.jsonl"], ["chat.dev.jsonl"])
+    assert outside_changed[2:] == outside[2:]
+    assert outside[4] in domain[4]
+    assert seen[4][4] != domain[4]  # another seed draws other posts
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [(r["setting"], r["variant"], r["seeds"]) for r in rows] == [
+        (setting, variant, 2) for setting in ("in domain", "without chat") for variant in (BASE, "emoji=names")
+    ]
+
+
+def test_ablation_goes_on_where_it_was_interrupted(
+    encoder: Path, sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = 0
+    what = Ablation(posts=100, seeds=1, only=("repeats", "emoji"))
+
+    def interrupted(*arguments: Any) -> dict[str, Any]:
+        nonlocal started
+        started += 1
+        if started == 3:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(module, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
+    first = (tmp_path / "out" / "runs.jsonl").read_text()
+    assert len(first.splitlines()) == 2
+
+    table = ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
+    assert started == 4
+    assert (tmp_path / "out" / "runs.jsonl").read_text().startswith(first)
+    assert ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what) == table
+    assert started == 4
+    assert {path.name for path in (tmp_path / "out").rglob("*.jsonl")} == {"runs.jsonl"}  # no posts stay behind
+    with pytest.raises(Fatal, match=r"ablation\.posts"):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", dataclasses.replace(what, posts=50))
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (Ablation(10, left_out="mars"), "--leave-out mars"),
+        (Ablation(10, left_out="news"), "--leave-out news"),
+        (Ablation(10, only=("case",)), "--only case"),
+    ],
+)
+def test_ablation_that_cannot_be_is_refused_by_its_option(
+    encoder: Path, sources: list[Path], tmp_path: Path, what: Ablation, message: str
+) -> None:
+    with pytest.raises(Fatal, match=message):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
+
+
+def test_damaged_line_of_finished_runs_is_named(encoder: Path, sources: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runs.jsonl").write_text('{"setting": "in domain"}\n')
+    with pytest.raises(Fatal, match=r"runs\.jsonl:1"):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", Ablation(10))
+
+
+def test_differences_are_paired_by_seed_with_students_interval() -> None:
+    base, other = (0.8, 0.7, 0.9), (0.81, 0.73, 0.92)
+    runs = [Run("in domain", BASE, s, {"a": {"hate": v}}) for s, v in enumerate(base)]
+    runs += [Run("in domain", "x", s, {"a": {"hate": v}}) for s, v in enumerate(other)]
+    runs += [Run("in domain", "y", 7, {"a": {"hate": 0.9}})]  # no base of its seed: nothing to say
+    first, found = compare(runs)
+    assert (first.difference, first.low, first.high) == (0, None, None)
+    assert found.difference == pytest.approx(0.02)
+    assert found.low == pytest.approx(0.02 - 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    assert found.high == pytest.approx(0.02 + 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    assert "| x | 0.8200 | +0.0200 | -0.0048 … +0.0448 | 3 |" in markdown([first, found])
+
+
+def test_sample_is_bounded_proportional_and_the_same_for_a_seed(tmp_path: Path) -> None:
+    files = [tmp_path / "big.train.jsonl", tmp_path / "small.train.jsonl"]
+    for path, count in zip(files, (900, 60), strict=True):
+        write_posts(path, random.Random(1), count)
+    found = sample_files(files, 300, 0, tmp_path / "one")
+    counts = [len(path.read_text().splitlines()) for path in found]
+    assert counts == [281, 50]
+    assert set(found[0].read_text().splitlines()) <= set(files[0].read_text().splitlines())
+    again = sample_files(files, 300, 0, tmp_path / "two")
+    other = sample_files(files, 300, 1, tmp_path / "three")
+    assert found[0].read_text() == again[0].read_text() != other[0].read_text()
+
+
+def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="one name"):
+        sample_files([tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"], 10, 0, tmp_path)
