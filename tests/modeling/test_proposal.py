@@ -70,6 +70,12 @@ def test_precision_out_of_reach_says_what_is_in_reach(
         propose(bundle(monkeypatch, calibrated("a", 0)), [], *wanted)
 
 
+def test_few_posts_prove_no_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = scored("a", [(1.0, 0.9), (0.0, 0.1)] * 20, half="selection")
+    with pytest.raises(Fatal, match="no threshold flags so many"):
+        propose(bundle(monkeypatch, few), [], 0.9)
+
+
 def test_labels_that_no_file_knows_leave_nothing_to_propose(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Fatal, match="no file given to --data knows both values of hate or offensive"):
         propose(bundle(monkeypatch, scored("a", [(None, 0.5)] * 9)), [], 0.9)
