@@ -27,7 +27,7 @@ from transformers import (
 
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
-from worker.modeling import warm_start as module
+from worker.modeling import artifacts as module
 from worker.modeling.artifacts import Artifact
 from worker.modeling.cli import main
 from worker.modeling.warm_start import warm_start
@@ -179,7 +179,13 @@ def test_electra_keeps_its_narrow_embeddings(tokenizer_file: Path, tmp_path: Pat
 def test_squeezebert_becomes_an_electra_encoder_with_its_hidden_states(
     layers: tuple[int, ...] | None, tokenizer_file: Path, tmp_path: Path
 ) -> None:
-    groups = {"q_groups": 4, "k_groups": 2, "v_groups": 1, "post_attention_groups": 2, "intermediate_groups": 4}
+    groups: dict[str, Any] = {
+        "q_groups": 4,
+        "k_groups": 2,
+        "v_groups": 1,
+        "post_attention_groups": 2,
+        "intermediate_groups": 4,
+    }
     original = disturbed(SqueezeBertModel(SqueezeBertConfig(**SHAPE, **groups, embedding_size=32, output_groups=8)))
     warm_start(str(saved(original, tokenizer_file, tmp_path / "in")), tmp_path / "out", layers)
     if layers:
@@ -192,7 +198,8 @@ def test_kept_layers_are_those_of_the_source(
     source: str, bert: BertModel, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     warm_start(str(request.getfixturevalue(source)), tmp_path, layers=(0, 2), heads=HEADS)
-    cut = BertModel.from_pretrained(request.getfixturevalue("bert_directory"), attn_implementation="eager").eval()
+    cut: Any = BertModel.from_pretrained(request.getfixturevalue("bert_directory"))
+    cut.eval()
     cut.encoder.layer = torch.nn.ModuleList(bert.encoder.layer[i] for i in (0, 2))
     assert assert_same(cut, tmp_path).config.num_hidden_layers == 2
 
