@@ -69,7 +69,7 @@ def test_histograms_count_every_real_token_once_and_no_padding(classifier: Path)
 def test_range_of_every_method_lies_within_the_extremes(classifier: Path, method: Method) -> None:
     model = Classifier.load(classifier)
     widest = extremes(model, ROWS)
-    found = activation_ranges(model, ROWS, method, 99)
+    found = activation_ranges(model, ROWS, [method], 99)[method]
     assert found.keys() == widest.keys()
     for name, (low, high) in found.items():
         assert min(widest[name][0], 0) <= low < high <= max(widest[name][1], 0)

@@ -183,6 +183,9 @@ def test_bundle_is_replaced_whole_and_what_is_no_bundle_is_left_alone(
 def test_report_is_kept_with_the_bundle(classifier: Path, posts: Path, tmp_path: Path) -> None:
     report = export(job(classifier, posts, tmp_path))
     assert json.loads((tmp_path / "export.json").read_text()) == report
+    methods = report["calibration_methods"]
+    assert set(methods) == {"min-max", "percentile", "mse"}
+    assert next(iter(methods)) == min(methods, key=methods.__getitem__)
     assert {(row["file"], row["label"]) for row in report["parity"]} == {("posts.jsonl", label) for label in LABELS}
 
 

@@ -29,12 +29,13 @@ def even_sample(sources: Sequence[Sequence[Example]], count: int) -> list[Exampl
 
 
 def activation_ranges(
-    classifier: Classifier, rows: Sequence[Sequence[int]], method: Method = "min-max", percentile: float = 99.99
-) -> dict[str, Range]:
-    """The range of each linear layer's input, by the layer's name in the state dict, in float32."""
-    if method == "min-max":
-        return extremes(classifier, rows)
-    return {name: found.range(method, percentile) for name, found in histograms(classifier, rows).items()}
+    classifier: Classifier, rows: Sequence[Sequence[int]], methods: Sequence[Method], percentile: float = 99.99
+) -> dict[Method, dict[str, Range]]:
+    """By each method the range of each linear layer's input, by the layer's name in the state dict, in float32."""
+    if list(methods) == ["min-max"]:
+        return {"min-max": extremes(classifier, rows)}
+    found = histograms(classifier, rows)
+    return {method: {name: each.range(method, percentile) for name, each in found.items()} for method in methods}
 
 
 def extremes(classifier: Classifier, rows: Sequence[Sequence[int]]) -> dict[str, Range]:

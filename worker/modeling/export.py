@@ -13,7 +13,7 @@ from worker.model import manifest as parts
 from worker.model.classifier import Classifier
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling import network, parity, sensitivity
-from worker.modeling.arithmetic import Arithmetic, Float32, StaticInt8
+from worker.modeling.arithmetic import Arithmetic, Float32, Range, StaticInt8
 from worker.modeling.assembly import REPORT, assembled, make_manifest, serve
 from worker.modeling.calibrate import activation_ranges, even_sample
 from worker.modeling.examples import Example, read_examples, tokenise
@@ -50,7 +50,7 @@ def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any
     labels = trained.config.labels
     posts = even_sample([read_examples(path, labels) for path in job.calibration], job.calibration_posts)
     served = _quantize(job, trained, posts, work)
-    report: dict[str, Any] = {"calibration_posts": len(posts), "calibration_method": job.calibration_method}
+    report: dict[str, Any] = {"calibration_posts": len(posts), "calibration_methods": served.methods}
     draft = serve(job, served.model, served.arithmetic(), choose_policy((), labels, ()), work)
     windows = _windows(draft, [e.text for e in sample(posts, VERIFIED_POSTS)])
     if job.sensitivity and served.sites:
@@ -82,12 +82,14 @@ def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """The weights to serve and how their graph computes. `sites`: the layers that could be quantized."""
+    """The weights to serve and how their graph computes. `ranges` of the layers that could be quantized."""
 
     model: network.Classifier
-    job: Export
-    ranges: dict[str, tuple[float, float]]
+    bits: int
+    ranges: dict[str, Range]
     kept: frozenset[str]
+    methods: dict[str, float]
+    """Where several ways to choose ranges were tried: their mean differences from float32, that of the one used first."""
 
     @property
     def sites(self) -> Collection[str]:
@@ -95,25 +97,35 @@ class _Served:
 
     def arithmetic(self, also: Collection[str] = ()) -> Arithmetic:
         """Quantized, but for the layers that stay in float32 and those in `also`."""
-        if not self.ranges:
-            return Float32()
-        return StaticInt8(self.ranges, self.job.bits, self.kept.union(also))
+        return StaticInt8(self.ranges, self.bits, self.kept.union(also)) if self.ranges else Float32()
 
 
 def _quantize(job: Export, trained: network.Classifier, posts: Sequence[Example], work: Path) -> _Served:
     if job.quantization == "fp32":
-        return _Served(trained, job, {}, frozenset())
+        return _Served(trained, job.bits, {}, frozenset(), {})
     if not posts:
         raise Fatal("export: the files given to --calibration hold no posts")
     rows = tokenise(
         load_tokenizer(work / parts.TOKENIZER), posts, trained.config.max_length, trained.config.normalisation
     )
-    ranges = activation_ranges(trained, rows, job.calibration_method, job.percentile)
-    kept = sensitivity.sites_to_keep(job.keep_fp32, ranges)
+    served = _ranged(job, trained, rows)
     if not job.quantize_aware:
-        return _Served(trained, job, ranges, kept)
-    tuned = distil_to_int8(trained, rows, ranges, bits=job.bits, keep=kept, steps=job.quantize_aware)
-    return _Served(tuned, job, activation_ranges(tuned, rows, job.calibration_method, job.percentile), kept)
+        return served
+    tuned = distil_to_int8(trained, rows, served.ranges, bits=job.bits, keep=served.kept, steps=job.quantize_aware)
+    return _ranged(job, tuned, rows)
+
+
+def _ranged(job: Export, model: network.Classifier, rows: Sequence[Sequence[int]]) -> _Served:
+    """With the ranges of the method whose graph agrees best with float32."""
+    by_method = activation_ranges(model, rows, job.methods, job.percentile)
+    kept = sensitivity.sites_to_keep(job.keep_fp32, by_method[job.methods[0]])
+    if len(by_method) == 1:
+        return _Served(model, job.bits, by_method[job.methods[0]], kept, {})
+    candidates = {method: StaticInt8(ranges, job.bits, kept) for method, ranges in by_method.items()}
+    windows = [tuple(row) for row in rows[:: max(1, len(rows) // VERIFIED_POSTS)]]
+    tried = {each.layer: each.mean for each in sensitivity.measure(model, candidates, windows, job.layout)}
+    best = min(job.methods, key=lambda method: tried[method])
+    return _Served(model, job.bits, by_method[best], kept, {best: tried[best]} | tried)
 
 
 def _score(classifier: Classifier, files: Sequence[Path]) -> list[ScoredSet]:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from worker.core.errors import Fatal
 from worker.model import manifest as parts
-from worker.modeling.histogram import Method
+from worker.modeling.histogram import METHODS, Method
 from worker.modeling.network import Classifier
 from worker.modeling.parity import Bounds
 
@@ -19,6 +20,7 @@ class Export:
 
     Without `dev` thresholds stay at 0.5, scores are not calibrated and parity is not measured. `keep_fp32` names
     layers, or beginnings of their names, that are not quantized; `quantize_aware` is a number of training steps.
+    `calibration_method` "auto" takes the one whose graph agrees best with float32 on posts of `calibration`.
     """
 
     classifier: Path
@@ -33,13 +35,18 @@ class Export:
     language: str = "en"
     overlap: int = 32
     calibration_posts: int = CALIBRATION_POSTS
-    calibration_method: Method = "min-max"
+    calibration_method: Method | Literal["auto"] = "auto"
     percentile: float = 99.99
     keep_fp32: tuple[str, ...] = ()
     calibrate: bool = True
     bounds: Bounds = field(default_factory=Bounds)
     sensitivity: bool = False
     quantize_aware: int = 0
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The ways to choose ranges that are tried."""
+        return METHODS if self.calibration_method == "auto" else (self.calibration_method,)
 
     @property
     def bits(self) -> int:

@@ -1,7 +1,7 @@
 """Which layers pay for being quantized: each in float32 in turn, and what that brings the scores nearer."""
 
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,29 @@ def sites_to_keep(names: Collection[str], sites: Collection[str]) -> frozenset[s
     return frozenset(kept)
 
 
+def measure(
+    trained: Classifier, candidates: Mapping[str, Arithmetic], windows: Sequence[Window], layout: Layout
+) -> list[Effect]:
+    """How far each candidate's scores are from the float32 graph's, in their order; `bytes` is the whole file's."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "draft.onnx"
+
+        def scored(arithmetic: Arithmetic) -> NDArray[np.float64]:
+            onnx.save(build_graph(trained, arithmetic, layout), model)
+            session = Session(model, layout, len(trained.config.labels))
+            logits = np.zeros((len(windows), len(trained.config.labels)))
+            for batch in batches(list(enumerate(windows))):
+                logits[[owner for owner, _ in batch]] = session.logits([window for _, window in batch])
+            found: NDArray[np.float64] = expit(logits)
+            return found
+
+        expected = scored(Float32())
+        return [
+            Effect(name, float(np.abs(scored(arithmetic) - expected).mean()), model.stat().st_size)
+            for name, arithmetic in candidates.items()
+        ]
+
+
 def scan(
     trained: Classifier,
     quantized: Callable[[Collection[str]], Arithmetic],
@@ -60,25 +83,9 @@ def scan(
 
     `quantized` makes the arithmetic that keeps the given sites in float32.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "draft.onnx"
-
-        def scored(arithmetic: Arithmetic) -> tuple[NDArray[np.float64], int]:
-            onnx.save(build_graph(trained, arithmetic, layout), model)
-            session = Session(model, layout, len(trained.config.labels))
-            logits = np.zeros((len(windows), len(trained.config.labels)))
-            for batch in batches(list(enumerate(windows))):
-                logits[[owner for owner, _ in batch]] = session.logits([window for _, window in batch])
-            return expit(logits), model.stat().st_size
-
-        expected, _ = scored(Float32())
-
-        def effect(layer: str, kept: Collection[str], smallest: int) -> Effect:
-            found, size = scored(quantized(kept))
-            return Effect(layer, float(np.abs(found - expected).mean()), size - smallest)
-
-        none = effect("", (), 0)
-        effects = [effect(short(site), (site,), none.bytes) for site in sites]
+    candidates = {"": quantized(())} | {short(site): quantized((site,)) for site in sites}
+    none, *effects = measure(trained, candidates, windows, layout)
+    effects = [Effect(each.layer, each.mean, each.bytes - none.bytes) for each in effects]
     return [Effect("", none.mean, 0), *sorted(effects, key=lambda each: each.mean)]
 
 

@@ -53,9 +53,10 @@ def _add_quantization(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--calibration-method",
-        choices=("min-max", "percentile", "mse"),
-        default="min-max",
-        help="an activation's range: all values, the middle --percentile of them, or the least squared error",
+        choices=("auto", "min-max", "percentile", "mse"),
+        default="auto",
+        help="an activation's range: all values, the middle --percentile of them, the least squared error, or (auto, "
+        "the default) whichever of these brings the scores nearest to float32",
     )
     group.add_argument("--percentile", type=float, default=99.99, help="for --calibration-method percentile (99.99)")
     group.add_argument(
