@@ -5,6 +5,7 @@ import sys
 
 from worker.core.errors import Fatal
 from worker.modeling.commands import (
+    ablate,
     augment,
     card,
     distill,
@@ -12,14 +13,32 @@ from worker.modeling.commands import (
     evaluate,
     explain,
     export,
+    pretrain,
     select,
     suite,
     thresholds,
     train,
+    tune,
     warm_start,
 )
 
-COMMANDS = (warm_start, augment, select, train, distill, encoders, export, evaluate, thresholds, suite, explain, card)
+COMMANDS = (
+    warm_start,
+    pretrain,
+    augment,
+    select,
+    train,
+    tune,
+    ablate,
+    distill,
+    encoders,
+    export,
+    evaluate,
+    thresholds,
+    suite,
+    explain,
+    card,
+)
 """In the order of use."""
 
 
