@@ -62,7 +62,10 @@ def train_vocabulary(texts: Callable[[], Iterable[str]], size: int, cased: bool 
 
 
 def _alphabet(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The commonest characters of the texts: those of all places, and those inside words."""
+    """The commonest characters of the texts, and those of them that continue words.
+
+    Letters and digits all do: one that no piece continues with would stand alone in the hardened tokenizer.
+    """
     everywhere: Counter[str] = Counter()
     inside = set()
     for text in texts:
@@ -70,7 +73,7 @@ def _alphabet(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[list[str], li
             everywhere.update(word)
             inside.update(word[1:])
     first = sorted(everywhere, key=lambda character: (-everywhere[character], character))[:_ALPHABET]
-    return sorted(first), sorted(inside.intersection(first))
+    return sorted(first), sorted(c for c in first if c in inside or c.isalnum())
 
 
 def _spelled(text: str, known: set[str]) -> str:
