@@ -23,6 +23,8 @@ class Normalisation:
     emoji: by their Unicode `names`, as words; the same one in a row is named once.
     repeats: `squeeze` three or more of a letter, or of `!?.~`, to two; a word of exactly three, as kkk or www, stays.
     lookalikes: `fold` Cyrillic and Greek letters to the Latin ones they look like, in words that mix these scripts.
+    hangul: `fold` Korean syllables that are typed apart or with Latin letters for vowels, and three or more of the same
+        single letter (laughter, tears) to two.
     """
 
     quotes: Literal["keep", "drop"] = "keep"
@@ -32,6 +34,7 @@ class Normalisation:
     emoji: Literal["keep", "names"] = "keep"
     repeats: Literal["keep", "squeeze"] = "keep"
     lookalikes: Literal["keep", "fold"] = "keep"
+    hangul: Literal["keep", "fold"] = "keep"
 
     @classmethod
     def of(cls, choices: object) -> Self:

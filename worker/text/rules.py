@@ -7,7 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from worker.text import emoji
+from worker.text import emoji, hangul
 from worker.text.options import LINK, NUMBER, USER, Normalisation
 from worker.text.rewriting import Rule, apart
 
@@ -95,6 +95,7 @@ def rules(options: Normalisation) -> tuple[Rule, ...]:
         (options.emoji == "names", emoji.NAMES),
         (options.lookalikes == "fold", LOOKALIKES),
         (options.quotes == "drop", QUOTES),
+        *((options.hangul == "fold", rule) for rule in hangul.FOLD),
         (options.repeats == "squeeze", REPEATS),
         (options.urls == "placeholder", URLS),
         (options.handles == "placeholder", HANDLES),

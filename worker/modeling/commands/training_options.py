@@ -106,7 +106,7 @@ _CLEAN = (
     "without, such a label is unknown there"
 )
 _DEV = "files whose AUROC is reported after each epoch, for both halves; `selection` decides about stopping"
-_NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes; the bundle serves with the same"
+_NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes, hangul; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"
