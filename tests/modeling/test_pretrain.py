@@ -27,17 +27,13 @@ WORDS = [a + b for a in "bdfgklmnprst" for b in "ae"]
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up lines in which each word but a few is followed by the next of a fixed round."""
+    """Made-up lines, each about one of four topics that share no word."""
     draw = random.Random(5)
     path = tmp_path_factory.mktemp("texts") / "lines.txt"
     with path.open("w") as file:
-        for _ in range(1500):
-            at = draw.randrange(len(WORDS))
-            words = []
-            for _ in range(draw.randrange(6, 20)):
-                words.append(WORDS[at % len(WORDS)])
-                at += draw.choice((1, 1, 1, 1, 2))
-            file.write(" ".join(words) + "\n")
+        for _ in range(400):
+            topic = draw.randrange(4)
+            file.write(" ".join(draw.choices(WORDS[topic::4], k=draw.randrange(40, 80))) + "\n")
     return path
 
 
@@ -60,12 +56,13 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 
 def test_discriminator_learns_what_the_texts_are_like(recipe: PretrainRecipe, tmp_path: Path) -> None:
-    report = pretrain(replace(recipe, steps=250, batch_size=16), tmp_path / "out")
+    report = pretrain(replace(recipe, steps=200, batch_size=16, max_length=16), tmp_path / "out")
     last = report["last_steps"]
     assert last["replaced"] > 0.05
     assert last["correct"] > 1 - last["replaced"] + 0.02  # to call every token the author's is right that often
-    assert last["found"] > 0.4
-    assert json.loads((tmp_path / "out" / "pretrain.json").read_text()) == report
+    assert last["found"] > 0.3
+    assert last["generator"] < 3.0  # log 24 = 3.18 knows the words and not the topic
+    assert json.loads((tmp_path / "out" / "pretrain.json").read_text())["last_steps"] == last
 
 
 def test_encoder_is_one_that_training_takes(recipe: PretrainRecipe, tmp_path: Path, texts: Path) -> None:
