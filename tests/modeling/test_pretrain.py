@@ -12,6 +12,7 @@ from transformers import ElectraModel
 
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
+from worker.modeling import checkpoint
 from worker.modeling import pretrain as module
 from worker.modeling.checkpoint import save
 from worker.modeling.cli import main
@@ -102,7 +103,7 @@ def test_interrupted_run_ends_with_the_same_bits(
         if state["step"] == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.checkpoint, "save", save_and_stop)
+    monkeypatch.setattr(checkpoint, "save", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
         pretrain(recipe, tmp_path / "halved", checkpoint_seconds=0)
     assert not (tmp_path / "halved").exists()

@@ -151,7 +151,7 @@ class _Run:
         print(f"resuming at step {self.step} from {self.path}", flush=True)
 
     def _save(self) -> None:
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state: dict[str, Any] = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         state |= {"step": self.step, "seconds": self.seconds, "recent": list(self.recent)}
         checkpoint.save(self.path, self.identity, state)
 
@@ -191,11 +191,14 @@ def _texts(recipe: PretrainRecipe) -> Iterator[str]:
 
 
 def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
-    dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.dropout}
-    eager = {"attn_implementation": "eager"}  # 1.6x the speed on a CPU: flash attention's backward is slow there
+    options: dict[str, Any] = {
+        "hidden_dropout_prob": recipe.dropout,
+        "attention_probs_dropout_prob": recipe.dropout,
+        "attn_implementation": "eager",  # 1.6x the speed on a CPU: flash attention's backward is slow there
+    }
     if recipe.encoder:
         try:
-            encoder = ElectraModel.from_pretrained(recipe.encoder, **dropout, **eager)
+            encoder = ElectraModel.from_pretrained(recipe.encoder, **options)
         except (OSError, ValueError) as error:
             raise Fatal(f"--encoder {recipe.encoder}: no encoder directory: {error}") from error
     else:
@@ -210,8 +213,7 @@ def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
             num_attention_heads=shape.heads,
             intermediate_size=shape.intermediate,
             max_position_embeddings=shape.positions,
-            **dropout,
-            **eager,
+            **options,
         )
         encoder = ElectraModel(config)
     pieces = max(tokenizer.get_vocab().values()) + 1
