@@ -68,7 +68,7 @@ class Reader:
         """The windows of `text` as its author wrote it; none where nothing is left to score."""
         normalised = normalise(text, self._normalisation)
         encoding = self._tokenizer.encode(normalised.text, add_special_tokens=False)
-        words = list(_apart(_joined(_pretokens(encoding), normalised.text), normalised.offsets()))
+        words = list(_apart(_joined(_pretokens(encoding, normalised.text), normalised.text), normalised.offsets()))
         ids = encoding.ids
         # Serving's own function, on positions in place of ids, says where its windows begin and end.
         positions = windows(range(len(ids)), cls=-1, sep=-1, max_length=self._max_length, overlap=self._overlap)
@@ -83,12 +83,15 @@ class Reader:
         return Passage((self._cls, *ids[low:high], self._sep), inside)
 
 
-def _pretokens(encoding: Encoding) -> Iterator[Word]:
-    """The pre-tokeniser's words, at offsets of the normalised text."""
+def _pretokens(encoding: Encoding, text: str) -> Iterator[Word]:
+    """The pre-tokeniser's words, at offsets of the normalised text, without the blanks that some of them begin with."""
     tokens = enumerate(zip(encoding.word_ids, encoding.offsets, strict=True))
     for _, group in groupby(tokens, key=lambda token: token[1][0]):
         pieces = list(group)
-        yield Word(pieces[0][1][1][0], pieces[-1][1][1][1], pieces[0][0], pieces[-1][0] + 1)
+        start, end = pieces[0][1][1][0], pieces[-1][1][1][1]
+        start = end - len(text[start:end].lstrip())
+        if start < end:
+            yield Word(start, end, pieces[0][0], pieces[-1][0] + 1)
 
 
 def _joined(words: Iterator[Word], text: str) -> Iterator[Word]:

@@ -5,6 +5,9 @@ vocabulary (`slur` + an emoji) or when it is longer than 100 characters; a symbo
 word) turns the word into a different piece; and `[SEP]` typed by an author becomes a control token. All would let
 a word pass as harmless. So symbols and characters that no piece can spell stand alone, words are cut into pieces
 short enough to be looked up, and special tokens in a text are text. Training takes the same path.
+
+A Unigram (SentencePiece) tokenizer looks at single characters, in time that grows with the length alone: only what no
+piece spells becomes unknown, and its control tokens are all there is to guard.
 """
 
 import re
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, pre_tokenizers
-from tokenizers.models import WordPiece
+from tokenizers.models import Unigram, WordPiece
 
 from worker.core.errors import Fatal
 
@@ -41,6 +44,11 @@ def load_tokenizer(path: Path) -> Tokenizer:
                 pre_tokenizers.FixedLength(LONGEST_WORD),
             ]
         )
+    elif isinstance(tokenizer.model, Unigram):
+        # Its control tokens are pieces like any other: one that is typed is cut after its first character.
+        cut = pre_tokenizers.Split(Regex(_typed_control(tokenizer)), behavior="isolated")
+        before = tokenizer.pre_tokenizer
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([before, cut] if before else [cut])
     return tokenizer
 
 
@@ -63,3 +71,9 @@ def _alone(tokenizer: Tokenizer) -> str:
     prefix = tokenizer.model.continuing_subword_prefix
     spellable = sorted(token for token in vocabulary if len(token) == 1 and prefix + token in vocabulary)
     return "[^" + "".join(map(re.escape, spellable)) + r"]|[^\p{L}\p{N}\p{M}]"
+
+
+def _typed_control(tokenizer: Tokenizer) -> str:
+    """A pattern for the first character of every special token that is typed out."""
+    special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    return "|".join(f"{re.escape(name[0])}(?={re.escape(name[1:])})" for name in special) or "(?!)"

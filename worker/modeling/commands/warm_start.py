@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+_TEXTS = "texts that tell the tokens' frequencies, for --factorise, or whose pieces multilingual-e5-small must keep"
 HELP = "an ELECTRA encoder from pretrained BERT-shaped weights"
 
 
@@ -10,15 +11,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
     parser.add_argument(
         "source",
-        help="all-minilm-l6-v2, bge-small-en-v15, e5-small-v2, a directory (model.onnx, or Hugging Face's BERT, "
-        "ELECTRA or SqueezeBERT), or a hub id",
+        help="all-minilm-l6-v2, bge-small-en-v15, e5-small-v2, multilingual-e5-small (its vocabulary cut down to Korean "
+        "and --texts), a directory (model.onnx, or Hugging Face's BERT, ELECTRA or SqueezeBERT), or a hub id",
     )
     parser.add_argument("--out", type=Path, required=True, help="encoder directory to write: new or empty")
     parser.add_argument("--layers", type=_numbers, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")
     parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
-    parser.add_argument(
-        "--texts", type=Path, nargs="+", default=[], help="texts that tell the tokens' frequencies, for --factorise"
-    )
+    parser.add_argument("--texts", type=Path, nargs="+", default=[], help=_TEXTS)
     parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
 
     def run(chosen: argparse.Namespace) -> None:
