@@ -11,10 +11,10 @@ from worker.core.policy import decide
 from worker.core.pooling import pool
 from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, Manifest
+from worker.modeling import card_korean
 from worker.modeling.datasets import DATASETS
 from worker.modeling.metrics import markdown
 from worker.modeling.report import rows_of, summary
-from worker.text.normalise import normalise
 
 LIMITS = """\
 - **English only**, and short informal posts above all: tweets, comments, forum posts. Other languages get scores too;
@@ -85,7 +85,7 @@ def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, me
             _head(manifest, (bundle / MODEL).stat().st_size),
             _origin(encoder, vocabulary, recipe),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
-            "## Limits\n\n" + LIMITS,
+            "## Limits\n\n" + (card_korean.LIMITS if _is_korean(manifest) else LIMITS),
             _probed(loaded),
             _reproduce(manifest, recipe, dev, half, _card_command(encoder, vocabulary, metrics)),
         ]
@@ -97,11 +97,15 @@ def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, me
 def _probed(classifier: Classifier) -> str:
     labels = " | ".join(classifier.labels)
     lines = [f"| made-up sentence | {labels} | action |", "|---|" + "---|" * (len(classifier.labels) + 1)]
-    for text in PROBES:
-        scores = pool(classifier.score(classifier.windows([normalise(text).text])[0]))
+    for text in card_korean.PROBES if _is_korean(classifier.bundle.manifest) else PROBES:
+        scores = pool(classifier.score(classifier.windows([classifier.normalise(text).text])[0]))
         values = " | ".join(f"{score:.2f}" for score in scores)
         lines.append(f"| {text} | {values} | {decide(scores, classifier.bundle.policy).action} |")
     return "What that looks like, right and wrong, as this bundle scores it:\n\n" + "\n".join(lines) + "\n"
+
+
+def _is_korean(manifest: Manifest) -> bool:
+    return manifest.language.split("-")[0] == "ko"
 
 
 def _head(manifest: Manifest, size: int) -> str:
@@ -162,6 +166,10 @@ def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, half: st
     labels = dict.fromkeys(manifest.labels) | {manifest.labels[0]: 0}
     post = json.dumps({"id": "a1", "text": "a post", "labels": labels})
     data = f"--data {dev}" + ("" if half == "all" else f" --half {half}")
+    if _is_korean(manifest):
+        return card_korean.MAKE_IT_AGAIN.format(
+            post=post, seed=recipe["seed"], split=ROSY if half == "all" else OTHER_HALF
+        )
     return f"""\
 ## Make it again
 

@@ -18,7 +18,7 @@ from worker.modeling.assembly import REPORT, assembled, make_manifest, serve
 from worker.modeling.calibrate import activation_ranges, even_sample
 from worker.modeling.examples import Example, read_examples, tokenise
 from worker.modeling.export_job import Export
-from worker.modeling.golden import CANDIDATES, sample, write_golden
+from worker.modeling.golden import candidates_in, sample, write_golden
 from worker.modeling.halves import HALVES
 from worker.modeling.quantize_aware import distil_to_int8
 from worker.modeling.score_calibration import Line, calibrated, fit_lines, fold, pooled_error
@@ -69,8 +69,9 @@ def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any
 
     final, reference = fold(served.model, lines), fold(trained, lines)
     classifier = serve(job, final, served.arithmetic(), policy, work)
-    warnings += write_golden(classifier, classifier.bundle.policy, work / parts.GOLDEN)
-    windows += _windows(classifier, [text for kind in CANDIDATES.values() for text in kind])
+    golden = candidates_in(job.language)
+    warnings += write_golden(classifier, classifier.bundle.policy, work / parts.GOLDEN, golden)
+    windows += _windows(classifier, [text for kind in golden.values() for text in kind])
     report["warnings"] = warnings
     report["torch"] = asdict(check_agreement(classifier, reference, windows))
     report["batch_invariant_comparisons"] = check_invariance(classifier, windows)

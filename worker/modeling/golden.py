@@ -1,12 +1,14 @@
 """Golden posts: made-up texts whose scores a bundle carries, so that a worker can prove it computes the same."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from worker.core.policy import Policy, decide
 from worker.core.types import Scores
 from worker.model.classifier import TOLERANCE, Classifier
+from worker.modeling import golden_korean
 from worker.modeling.examples import Example
 from worker.modeling.scoring import score_set
 
@@ -74,20 +76,28 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
 }
 
 
-def write_golden(classifier: Classifier, policy: Policy, path: Path) -> list[str]:
+Candidates: TypeAlias = Mapping[str, Sequence[str]]
+
+
+def candidates_in(language: str) -> Candidates:
+    """Candidates in a language (BCP 47): Korean ones for Korean, English ones for all others."""
+    return golden_korean.CANDIDATES if language.split("-", maxsplit=1)[0] == "ko" else CANDIDATES
+
+
+def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates: Candidates = CANDIDATES) -> list[str]:
     """Score the candidates, keep those that say most, and write them to `path`.
 
     Of each kind the one farthest from every threshold, and one more for each decision (action and labels) that none
     of those has but a candidate does, at a margin that every CPU keeps. Returns a warning for each kept post so near a threshold that another CPU type might decide
     otherwise.
     """
-    examples = [Example(kind, text, (), "golden") for kind, texts in CANDIDATES.items() for text in texts]
+    examples = [Example(kind, text, (), "golden") for kind, texts in candidates.items() for text in texts]
     scored = score_set(classifier, "golden", examples)
     found = sorted(
         zip(scored.examples, scored.scores, strict=True), key=lambda pair: margin(pair[1], policy), reverse=True
     )
     best = {example.id: (example, scores) for example, scores in reversed(found)}
-    kept = [best[kind] for kind in CANDIDATES if kind in best]
+    kept = [best[kind] for kind in candidates if kind in best]
     for pair in found:
         known = [decide(scores, policy) for _, scores in kept]
         if margin(pair[1], policy) >= TOLERANCE and decide(pair[1], policy) not in known:
