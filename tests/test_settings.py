@@ -34,6 +34,25 @@ def test_only_brokers_given_everything_else_has_a_valid_default() -> None:
     assert (settings.bundle / "..").resolve().name == "bundles"
 
 
+def test_name_of_a_bundled_model_is_that_model_wherever_the_worker_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "default"
+    own.mkdir()
+    (own / "manifest.json").touch()
+    monkeypatch.chdir(tmp_path)
+    bundled = Settings().bundle
+    assert load({**BROKER, "MODERATION_BUNDLE": "default"}).bundle == bundled
+    assert load({**BROKER, "MODERATION_BUNDLE": " default "}).bundle == bundled
+    assert load({**BROKER, "MODERATION_BUNDLE": "./default"}).bundle.resolve() == own
+    assert load({**BROKER, "MODERATION_BUNDLE": str(own)}).bundle == own
+
+
+@pytest.mark.parametrize("name", ["mine", "..", ".", "../bundles/default", "default/"])
+def test_bundle_that_is_no_bundled_name_is_a_path(name: str) -> None:
+    assert load({**BROKER, "MODERATION_BUNDLE": name}).bundle == Path(name)
+
+
 def test_every_setting_documented_in_one_line() -> None:
     assert [item.variable for item in describe()[:-1]] == [variable(name) for name in Settings.model_fields]
     for item in describe():

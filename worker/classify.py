@@ -31,6 +31,7 @@ from worker.explain.verdicts import explained
 from worker.ops.metrics import Metrics
 from worker.pipeline import Limits, Pipeline
 from worker.settings import load
+from worker.settings.bundles import bundle_directory
 
 READ_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -45,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
 async def _classify(arguments: argparse.Namespace) -> int:
     settings = load(broker=False)
     if arguments.bundle is not None:
-        settings = settings.model_copy(update={"bundle": arguments.bundle})
+        settings = settings.model_copy(update={"bundle": bundle_directory(arguments.bundle)})
     counts: Counter[str] = Counter()
 
     def decided(decision: Decision, _scores: Scores) -> None:

@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 from worker import __version__
@@ -153,7 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     classify = commands.add_parser("classify", help="score posts from a file, without Kafka", description=CLASSIFY)
     classify.add_argument("file", nargs="?", default="-", metavar="FILE", help="JSON Lines; - (default) is stdin")
     classify.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="model bundle (default: MODERATION_BUNDLE, else the bundled)"
+        "--bundle",
+        metavar="NAME|DIR",
+        help="a bundled model (default, ko) or a bundle directory (default: MODERATION_BUNDLE, else the bundled)",
     )
     classify.add_argument("--output", default="-", metavar="FILE", help="where verdicts go; - (default) is stdout")
     classify.add_argument(

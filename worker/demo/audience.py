@@ -10,7 +10,8 @@ from typing import Any, Self
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from worker.demo.samples import SAMPLES, Deleted, key_of, shown, value_of
+from worker.demo.languages import samples_for
+from worker.demo.samples import Deleted, key_of, shown, value_of
 from worker.demo.screen import Row, Screen, scores_text
 from worker.settings import Settings
 from worker.wiring import connection
@@ -30,6 +31,7 @@ class Audience:
         self._producer = producer
         self._consumer = consumer
         self._screen = screen
+        self._samples = samples_for(settings.bundle)
         self._run = uuid.uuid4().hex[:8]
         self._sent: dict[bytes, tuple[str, str]] = {}  # by correlation id: the post's id and what to show of it
         self._waiting: set[bytes] = set()
@@ -90,7 +92,7 @@ class Audience:
                 await self._read()
 
     async def _send(self, number: int) -> None:
-        sample = SAMPLES[number % len(SAMPLES)]
+        sample = self._samples[number % len(self._samples)]
         identity = key_of(number - 1 if isinstance(sample, Deleted) else number)
         correlation = f"{self._run}-{number}".encode()
         self._sent[correlation] = (identity, shown(sample))

@@ -7,9 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker.settings.allowed import PREFIX, Allowed
+from worker.settings.bundles import BUNDLES, bundle_directory
 from worker.settings.checks import check_delivery, check_servers, conflicts
 
-BUNDLED_MODEL = Path(__file__).parent.parent / "bundles" / "default"
+BUNDLED_MODEL = BUNDLES / "default"
 MEBIBYTE = 1024 * 1024
 
 Servers: TypeAlias = Annotated[
@@ -26,6 +27,11 @@ OptionalName: TypeAlias = Annotated[
 ]
 Pointer: TypeAlias = Annotated[
     str, Field(pattern=r"^(/([^~/]|~[01])*)+$"), Allowed("a JSON Pointer such as /id or /body/text")
+]
+Bundle: TypeAlias = Annotated[
+    Path,
+    BeforeValidator(lambda named: bundle_directory(named) if isinstance(named, str) else named),
+    Allowed("the name of a bundled model (default, ko) or a path"),
 ]
 Delivery: TypeAlias = Annotated[Literal["at_least_once"], BeforeValidator(check_delivery)]
 OutOfRange: TypeAlias = Literal["stop", "earliest"]
@@ -77,8 +83,9 @@ class Settings(BaseSettings):
     )
 
     # Model and policy
-    bundle: Path = Field(
-        default_factory=lambda: BUNDLED_MODEL, description="Model bundle directory; without it the bundled model."
+    bundle: Bundle = Field(
+        default_factory=lambda: BUNDLED_MODEL,
+        description="Model: a bundled one by its name, or a bundle directory (`./ko` is not `ko`); without it `default`.",
     )
     policy_file: Path | None = Field(
         default=None,
