@@ -122,3 +122,10 @@ def test_student_is_drawn_towards_its_teachers_view_of_which_posts_are_alike(
         for parameter in model.electra.parameters():
             parameter.normal_()
         assert loss([0, 1, 2]) > plain([0, 1, 2])
+
+
+def test_fold_is_left_out_and_folds_share_no_post(encoder: Path, posts: Path) -> None:
+    whole = {e.id for e in read_posts(recipe(encoder, posts))}
+    without = [{e.id for e in read_posts(recipe(encoder, posts, fold=n, folds=2, teacher_scores="x"))} for n in (0, 1)]
+    assert without[0] | without[1] == whole
+    assert not without[0] & without[1]

@@ -1,12 +1,15 @@
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from worker.core.errors import Fatal
 from worker.modeling import distill
 from worker.modeling.examples import Example
-from worker.modeling.network import predict_logits
+from worker.modeling.folds import fold_of
+from worker.modeling.network import Classifier, predict_logits
 from worker.modeling.teacher_scores import TeacherScores
 
 POSTS = [Example(str(n), "good bad " * (n + 1), (None, None), "reddit") for n in range(7)]
@@ -57,3 +60,24 @@ def test_file_that_holds_no_scores_is_named(tmp_path: Path) -> None:
     (tmp_path / "scores.npz").write_bytes(b"nothing")
     with pytest.raises(Fatal, match=r"scores\.npz: no teacher scores"):
         TeacherScores.read(tmp_path / "scores.npz")
+
+
+def test_labelled_post_is_scored_by_the_teacher_that_never_saw_it(classifier: Path, tmp_path: Path) -> None:
+    halves = []
+    for fold in (0, 1):
+        model = Classifier.load(classifier)
+        with torch.no_grad():
+            model.out.bias.fill_(float(fold))
+        model.config = dataclasses.replace(model.config, fold=(fold, 2))
+        model.save(tmp_path / str(fold), classifier / "tokenizer.json")
+        halves.append(tmp_path / str(fold))
+    labelled = [dataclasses.replace(post, labels=(1, None)) for post in POSTS]
+    first, second, both = (
+        distill.score(teachers, labelled, tmp_path / f"{n}.npz").logits
+        for n, teachers in enumerate([halves[:1], halves[1:], halves])
+    )
+    left_out = np.array([fold_of(post, 2) for post in labelled])
+    assert 0 < left_out.sum() < len(left_out)
+    np.testing.assert_array_equal(both, np.where(left_out[:, None] == 0, first, second))
+    unlabelled = distill.score(halves, POSTS, tmp_path / "unlabelled.npz").logits
+    np.testing.assert_allclose(unlabelled, (first + second) / 2, atol=1e-5)

@@ -10,6 +10,7 @@ import torch
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.examples import Example, tokenise
+from worker.modeling.folds import fold_of
 from worker.modeling.network import Classifier, device, predict_logits
 from worker.modeling.teacher_scores import TeacherScores
 
@@ -20,8 +21,9 @@ _PART = 4096
 def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) -> TeacherScores:
     """Mean logits of `teachers` for all `examples`, taken from `cache` or computed and added to it.
 
-    A teacher with a head for a post's source speaks with the mean of that and its common head. Raises Fatal where
-    posts are missing from the cache and no teacher is given, or where teachers have other labels than each other.
+    A teacher with a head for a post's source speaks with the mean of that and its common head; where some teachers
+    never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
+    is given, or where teachers have other labels than each other.
     """
     known = TeacherScores.read(cache) if cache.exists() else None
     missing = [e for e, have in zip(examples, known.known(examples), strict=True) if not have] if known else [*examples]
@@ -33,7 +35,7 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
     started = time.monotonic()
     for start in range(0, len(missing), _PART):
         part = missing[start : start + _PART]
-        logits = torch.stack([_logits(model, path, part) for model, path in models]).mean(dim=0)
+        logits = _mean(models, part)
         known = _joined(known, TeacherScores.of(part, logits))
         known.write(cache)
         done = start + len(part)
@@ -42,6 +44,19 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
     if known is None:
         raise Fatal("no posts to score")
     return known
+
+
+def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]) -> torch.Tensor:
+    """For each post the mean of the teachers that never saw it, or of all where each did."""
+    logits = torch.stack([_logits(model, path, examples) for model, path in models])
+    unseen = torch.tensor([[_unseen(model.config.fold, e) for e in examples] for model, _ in models])
+    asked = torch.where(unseen.any(dim=0), unseen, True)[:, :, None].float()
+    return (logits * asked).sum(dim=0) / asked.sum(dim=0)
+
+
+def _unseen(fold: tuple[int, int] | None, example: Example) -> bool:
+    labelled = any(value is not None for value in example.labels)
+    return not labelled or (fold is not None and fold_of(example, fold[1]) == fold[0])
 
 
 def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:

@@ -26,6 +26,7 @@ class ClassifierConfig:
     """What a trained classifier directory says about itself, beside the encoder's own config.json.
 
     `sources`: the names of the additional heads, one for each source, that training kept (they are never served).
+    `fold`: which part of the labelled posts, of how many, it was trained without.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +34,7 @@ class ClassifierConfig:
     problem_type: str = "multi_label_classification"
     head: Head = "cls"
     sources: tuple[str, ...] = ()
+    fold: tuple[int, int] | None = None
     normalisation: Normalisation = AS_WRITTEN
 
 

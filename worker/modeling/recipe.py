@@ -16,6 +16,8 @@ class Recipe:
     `source_heads`: weight of the loss of one additional head for each source. `pair_weight`: weight of the margin
     loss on opposite pairs. `explanation_weight`: weight of the squared contribution of identity terms (Kennedy et al.
     2020). `hidden_weight`: weight of the distance from the hidden states of `hidden_teacher`.
+    `fold`: the one of `folds` parts of the labelled posts that is left out, so that a teacher can be asked about posts
+    it never saw (`worker.modeling.folds`).
     `layer_decay`: factor of the learning rate from each layer to the one below. `average`: decay of the running mean
     of the weights that is kept in the end, 0 for the last weights. `patience`: epochs without a better mean AUROC
     after which training stops, 0 for never; with it the best epoch's weights are kept.
@@ -52,3 +54,5 @@ class Recipe:
     explanation_weight: float = 0.0
     shuffle_labels: bool = False
     seed: int = 0
+    fold: int | None = None
+    folds: int = 2

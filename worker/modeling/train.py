@@ -61,7 +61,12 @@ class _Run:
         _check_vocabulary(encoder.config.vocab_size, tokenizer, recipe.encoder)
         sources = data.sources if recipe.source_heads else ()
         config = ClassifierConfig(
-            recipe.labels, recipe.max_length, head=recipe.head, sources=sources, normalisation=recipe.normalisation
+            recipe.labels,
+            recipe.max_length,
+            head=recipe.head,
+            sources=sources,
+            fold=None if recipe.fold is None else (recipe.fold, recipe.folds),
+            normalisation=recipe.normalisation,
         )
         self.model = Classifier(encoder, config, recipe.dropout).to(device())
         self.average = _average(self.model, recipe)

@@ -38,6 +38,8 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     steps.add_argument("--warmup", type=float, default=0.06, help="share of the steps")
     steps.add_argument("--average", type=float, default=0.0, metavar="DECAY", help="keep a running mean of the weights")
     steps.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better dev mean")
+    data.add_argument("--fold", type=int, metavar="N", help=_FOLD)
+    data.add_argument("--folds", type=int, default=2, help="parts that --fold counts (default 2)")
     steps.add_argument("--seed", type=int, default=0)
     steps.add_argument("--checkpoint-minutes", type=float, default=10)
 
@@ -85,6 +87,8 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         explanation_weight=chosen.explanation_weight,
         shuffle_labels=chosen.shuffle_labels,
         seed=chosen.seed,
+        fold=chosen.fold,
+        folds=chosen.folds,
         **more,
     )
 
@@ -106,6 +110,7 @@ _CLEAN = (
     "without, such a label is unknown there"
 )
 _DEV = "files whose AUROC is reported after each epoch, for both halves; `selection` decides about stopping"
+_FOLD = "train without this part of the labelled posts (from 0): a teacher that distill asks about that part alone"
 _NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes, hangul; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
 _POSITIVE = "weight of a label's positives"
