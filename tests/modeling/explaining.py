@@ -17,7 +17,7 @@ class Counting:
     def __init__(self, tokenizer_file: Path) -> None:
         tokenizer = load_tokenizer(tokenizer_file)
         self.reader = Reader(tokenizer, 64, 8)
-        self._bad = tokenizer.token_to_id("bad")
+        self._bad: int = tokenizer.token_to_id("bad") or -1
 
     def score(self, windows: Sequence[Window]) -> list[Scores]:
         return [(1 / (1 + math.exp(2 - 4 * list(window).count(self._bad))), 0.25) for window in windows]

@@ -42,8 +42,10 @@ def test_words_count_as_marked_by_a_strict_majority_or_where_a_span_touches_them
 
     first, second = read_marked(file)
 
-    assert (first.marked, first.labels) == ((False, True, False), {"rude"})
-    assert (second.marked, second.labels) == ((True, False), {"long"})
+    assert first.marked == (False, True, False)
+    assert first.labels == {"rude"}
+    assert second.marked == (True, False)
+    assert second.labels == {"long"}
 
 
 @pytest.mark.parametrize(

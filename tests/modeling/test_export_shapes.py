@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,8 +18,8 @@ from worker.modeling.network import Classifier, ClassifierConfig, collate
 ROWS = [(2, *range(5, 5 + length), 3) for length in (1, 3, 9, 14)]
 
 
-def shaped(**changes: object) -> Classifier:
-    sizes = {"embedding_size": 12, "hidden_size": 18, "num_attention_heads": 3, "intermediate_size": 20}
+def shaped(**changes: Any) -> Classifier:
+    sizes: dict[str, Any] = {"embedding_size": 12, "hidden_size": 18, "num_attention_heads": 3, "intermediate_size": 20}
     torch.manual_seed(4)
     config = ElectraConfig(vocab_size=40, num_hidden_layers=2, max_position_embeddings=32, **(sizes | changes))
     model = Classifier(ElectraModel(config), ClassifierConfig(LABELS, 32)).eval()
@@ -64,7 +65,7 @@ def test_activation_that_no_graph_has_is_refused_and_what_to_do_is_said() -> Non
 
 def test_embeddings_of_a_real_vocabulary_take_a_byte_for_each_weight(tmp_path: Path) -> None:
     entries, width = 30522, 16
-    config = {"vocab_size": entries, "embedding_size": width}
+    config: dict[str, Any] = {"vocab_size": entries, "embedding_size": width}
     torch.manual_seed(0)
     electra = ElectraConfig(
         hidden_size=16,

@@ -11,7 +11,7 @@ from worker.modeling.scoring import ScoredSet
 
 
 def scored(scores: Sequence[float], truth: Sequence[int] | None) -> ScoredSet:
-    labels = truth or [None] * len(scores)
+    labels: Sequence[int | None] = truth or [None] * len(scores)
     examples = tuple(Example(str(i), "text", (value,), "made-up") for i, value in enumerate(labels))
     return ScoredSet("made-up.jsonl", examples, tuple((score,) for score in scores))
 

@@ -31,7 +31,7 @@ def test_scores_that_are_kept_are_not_computed_again(
     distill.score([classifier], POSTS[:5], cache)
     scored: list[int] = []
 
-    def counted(model: distill.Classifier, rows: list[list[int]], sources: list[int]) -> torch.Tensor:
+    def counted(model: Classifier, rows: list[list[int]], sources: list[int]) -> torch.Tensor:
         scored.append(len(rows))
         return predict_logits(model, rows, sources)
 

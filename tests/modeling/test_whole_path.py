@@ -4,6 +4,7 @@ import json
 import random
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,12 @@ def made(tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     texts = [json.loads(line)["text"] for line in (folder / "forum.train.jsonl").read_text().splitlines()]
     (folder / "texts.txt").write_text("\n".join(f"{text} again and again" for text in texts * 2))
     torch.manual_seed(3)
-    shape = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+    }
     config = BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=MAX_LENGTH, **shape)
     BertModel(config).save_pretrained(folder / "bert")
     (folder / "bert" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
@@ -43,7 +49,10 @@ def test_every_step_from_a_published_encoder_to_a_served_bundle(made: Path) -> N
     )
     run("warm-start {f}/bert --out {f}/teacher-encoder", made)
     run("warm-start {f}/bert --layers 0,2 --factorise 16 --texts {f}/texts.txt --out {f}/student-encoder", made)
-    run("pretrain --encoder {f}/student-encoder --texts {f}/texts.txt --max-length 32 --steps 12 --out {f}/pretrained", made)
+    run(
+        "pretrain --encoder {f}/student-encoder --texts {f}/texts.txt --max-length 32 --steps 12 --out {f}/pretrained",
+        made,
+    )
     run("train --encoder {f}/teacher-encoder --out {f}/teacher --epochs 4 --source-heads 0.3 " + small, made)
     run("augment --posts 60 --spelling {f}/forum.train.jsonl --out {f}/augmentation.train.jsonl", made)
     export = "--calibration {f}/forum.train.jsonl --dev {f}/forum.dev.jsonl --overlap 8 --version 1.0.0"

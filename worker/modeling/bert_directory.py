@@ -76,7 +76,8 @@ def from_hugging_face(
 
 def _as_electra(original: Any, kind: str) -> ElectraModel:
     if kind == "electra":
-        return original  # its embeddings may be narrower than its layers: kept as they are
+        kept: ElectraModel = original  # its embeddings may be narrower than its layers
+        return kept
     names = ("embeddings.", "encoder.")
     weights = {k: v.detach().clone() for k, v in original.state_dict().items() if k.startswith(names)}
     config = original.config

@@ -43,7 +43,7 @@ def electra_model(weights: Mapping[str, Tensor], heads: int, activation: str = "
             type_vocab_size=weights["embeddings.token_type_embeddings.weight"].shape[0],
             hidden_act=activation,
             layer_norm_eps=eps,
-            attn_implementation="eager",
+            attn_implementation="eager",  # type: ignore[call-arg]  # of every config, not in its signature
         )
     except KeyError as error:
         raise Fatal(f"warm-start: the source is not BERT-shaped: it has no {error}") from error
@@ -84,7 +84,7 @@ def from_squeezebert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if name.endswith(".weight") and name.startswith("encoder.") and weight.ndim == 2:
             inputs = renamed[_layer_of(name) + "intermediate.dense.weight" if _reads_wide(name) else _HIDDEN].shape
             width = inputs[0] if _reads_wide(name) else inputs[1]
-            renamed[name] = torch.block_diag(*weight.chunk(width // weight.shape[1]))
+            renamed[name] = torch.block_diag(*weight.chunk(width // weight.shape[1]))  # type: ignore[no-untyped-call]
     return renamed
 
 

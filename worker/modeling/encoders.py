@@ -107,4 +107,4 @@ def _keep_blocks(layer: nn.Linear, groups: int) -> None:
     height, width = layer.weight.shape
     block = torch.ones(height // groups, width // groups)
     with torch.no_grad():
-        layer.weight.mul_(torch.block_diag(*[block] * groups))
+        layer.weight.mul_(torch.block_diag(*[block] * groups))  # type: ignore[no-untyped-call]

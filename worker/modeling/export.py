@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.errors import Fatal
+from worker.core.policy import Threshold
 from worker.core.types import Window
 from worker.model import manifest as parts
 from worker.model.classifier import Classifier
@@ -122,7 +123,9 @@ def _ranged(job: Export, model: network.Classifier, rows: Sequence[Sequence[int]
     kept = sensitivity.sites_to_keep(job.keep_fp32, by_method[job.methods[0]])
     if len(by_method) == 1:
         return _Served(model, job.bits, by_method[job.methods[0]], kept, {})
-    candidates = {method: StaticInt8(ranges, job.bits, kept) for method, ranges in by_method.items()}
+    candidates: dict[str, Arithmetic] = {
+        method: StaticInt8(ranges, job.bits, kept) for method, ranges in by_method.items()
+    }
     windows = [tuple(row) for row in rows[:: max(1, len(rows) // VERIFIED_POSTS)]]
     tried = {each.layer: each.mean for each in sensitivity.measure(model, candidates, windows, job.layout)}
     best = min(job.methods, key=lambda method: tried[method])
@@ -164,7 +167,7 @@ def _check_parity(
     policy: parts.BundlePolicy,
 ) -> list[dict[str, Any]]:
     """Print and return the table. The float32 scores lie on the same lines as those served."""
-    thresholds = list(policy.thresholds.values())
+    thresholds = [Threshold(t.review, t.block) for t in policy.thresholds.values()]
     pairs = zip(expected, found, strict=True)
     rows = [
         row

@@ -134,7 +134,8 @@ def _basis(table: Tensor, weight: Tensor, dimensions: int) -> Tensor:
     strongest = vectors[:, values.argsort(descending=True)[: dimensions - 1]]
     ones_first = torch.cat([torch.ones(dimensions, 1), torch.eye(dimensions)[:, 1:]], 1).double()
     spread, _ = torch.linalg.qr(ones_first)
-    return strongest @ spread[:, 1:].T
+    found: Tensor = strongest @ spread[:, 1:].T
+    return found
 
 
 def _table_lost(table: Tensor, basis: Tensor, weight: Tensor) -> float:
@@ -153,13 +154,16 @@ def _start(model: ElectraModel, basis: Tensor) -> ElectraModel:
     for name in _TABLES:
         table = getattr(model.embeddings, name).weight.detach().double()
         getattr(narrow.embeddings, name).weight.data.copy_(table @ basis * scale)
-    return narrow.eval()
+    narrow.eval()  # type: ignore[no-untyped-call]
+    return narrow
 
 
 def _first_states(model: ElectraModel, tokens: Tensor, positions: Tensor) -> Tensor:
     """What the first layer reads: float32 [pairs, hidden]."""
-    found = model.embeddings(input_ids=tokens[:, None], position_ids=positions[:, None])
-    return (model.embeddings_project(found) if hasattr(model, "embeddings_project") else found)[:, 0]
+    found: Tensor = model.embeddings(input_ids=tokens[:, None], position_ids=positions[:, None])
+    if hasattr(model, "embeddings_project"):
+        found = model.embeddings_project(found)
+    return found[:, 0]
 
 
 def _project(narrow: ElectraModel, model: ElectraModel, pairs: _Pairs) -> None:

@@ -29,8 +29,7 @@ class Histogram:
     def centres(self) -> NDArray[np.float64]:
         """The middle of each bin."""
         width = (self.high - self.low) / len(self.counts)
-        found: NDArray[np.float64] = self.low + width * (np.arange(len(self.counts)) + 0.5)
-        return found
+        return np.asarray(self.low + width * (np.arange(len(self.counts)) + 0.5), np.float64)
 
     def range(self, method: Method, percentile: float = 99.99) -> Range:
         """The range to quantize over; see the three methods."""

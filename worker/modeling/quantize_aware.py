@@ -39,7 +39,7 @@ def distil_to_int8(
     """
     teacher = trained.eval()
     student = copy.deepcopy(trained).eval()  # dropout would drown what rounding changes
-    student.electra.embeddings.requires_grad_(False)  # type: ignore[union-attr, operator]
+    student.electra.embeddings.requires_grad_(False)
     roundings = [_Rounding(m, ranges[site], largest_weight(bits)) for site, m in _layers(student) if site not in keep]
     trainable = [p for p in student.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=LEARNING_RATE, weight_decay=0.0)
@@ -103,4 +103,4 @@ class _Rounding:
 
 
 def _replace(layer: nn.Linear, forward: Any) -> None:
-    layer.forward = forward
+    layer.forward = forward  # type: ignore[method-assign]

@@ -31,8 +31,7 @@ class IntegratedGradients:
 
     def __init__(self, directory: Path, steps: int = STEPS) -> None:
         self._model = Classifier.load(directory)
-        for parameter in self._model.parameters():
-            parameter.requires_grad_(requires_grad=False)
+        self._model.requires_grad_(False)
         self._table: nn.Module = self._model.electra.get_input_embeddings()  # type: ignore[operator]
         config = self._model.config
         self.labels = config.labels
@@ -64,7 +63,7 @@ class IntegratedGradients:
         path = ends - baseline
         total = torch.zeros_like(path)
         size = max(_TOKENS // ids.shape[1], 1)
-        for nodes, shares in zip(self._nodes.split(size), self._shares.split(size), strict=True):
+        for nodes, shares in zip(torch.split(self._nodes, size), torch.split(self._shares, size), strict=True):
             points = (baseline + nodes[:, None, None] * path).requires_grad_()
             logits = self._logits(ids, points)[:, label]
             (gradients,) = torch.autograd.grad(logits.sum(), points)
