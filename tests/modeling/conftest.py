@@ -1,13 +1,16 @@
 import json
 import random
+import warnings
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
-from transformers import ElectraConfig, ElectraModel
+from transformers import BertConfig, BertModel, ElectraConfig, ElectraModel
 
+from tests.modeling.published import SHAPE, States, disturbed, saved
 from tests.modeling.tiny import LABELS, MAX_LENGTH, VOCABULARY, write_posts
 from worker.modeling.network import Classifier, ClassifierConfig
 
@@ -67,4 +70,43 @@ def posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made-up labelled posts of many lengths."""
     path = tmp_path_factory.mktemp("posts") / "posts.jsonl"
     write_posts(path, random.Random(7), 90)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bert() -> BertModel:
+    found: BertModel = disturbed(BertModel(BertConfig(**SHAPE)))
+    return found
+
+
+@pytest.fixture(scope="session")
+def bert_directory(bert: BertModel, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(bert, tokenizer_file, tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="session")
+def onnx_export(bert: BertModel, tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export as found in the wild: biases keep their names, matrices do not."""
+    path = tmp_path_factory.mktemp("export")
+    ids = torch.ones(1, 8, dtype=torch.long)
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    axes = {name: {0: "posts", 1: "tokens"} for name in [*names, "states"]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            States(bert).eval(),  # export puts the mode back to what it was
+            (ids, ids, ids),
+            str(path / "model.onnx"),
+            input_names=names,
+            output_names=["states"],
+            dynamic_axes=axes,
+            dynamo=False,
+        )
+    model = onnx.load(path / "model.onnx")
+    for tensor in model.graph.initializer:
+        tensor.name = tensor.name.removeprefix("bert.")
+    for node in model.graph.node:
+        node.input[:] = [name.removeprefix("bert.") for name in node.input]
+    onnx.save(model, path / "model.onnx")
+    (path / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
     return path

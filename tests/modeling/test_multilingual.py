@@ -4,6 +4,7 @@ import subprocess
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def korean(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 def pieces_of(tokenizer: Tokenizer, text: str) -> list[str]:
-    return [tokenizer.id_to_token(token) for token in encode(tokenizer, [text])[0]]
+    return [str(tokenizer.id_to_token(token)) for token in encode(tokenizer, [text])[0]]
 
 
 def test_block_holds_sixteen_low_halves_before_sixteen_high_ones(tmp_path: Path) -> None:
@@ -64,7 +65,8 @@ def test_every_tensor_is_read_as_it_was_written(weights: Weights, packed: Path) 
     found = read_packed(packed)
     for name, expected in weights.items():
         np.testing.assert_array_equal(found.tensor(name, *expected.shape), expected)
-    assert found.pieces == tuple((piece, pytest.approx(score)) for piece, score in PIECES)
+    assert [piece for piece, _ in found.pieces] == [piece for piece, _ in PIECES]
+    assert [score for _, score in found.pieces] == pytest.approx([score for _, score in PIECES])
     with pytest.raises(Fatal, match=r"no l0\.q\.w of shape \[1, 2\]"):
         found.tensor("l0.q.w", 1, 2)
 
@@ -77,9 +79,7 @@ def test_file_cut_short_is_refused_by_name(kept: int, packed: Path, tmp_path: Pa
 
 
 def test_encoder_computes_what_the_unpacked_bert_computes(weights: Weights, packed: Path) -> None:
-    bert = BertModel(
-        BertConfig(vocab_size=len(PIECES) + 3, attn_implementation="eager", **SHAPE), add_pooling_layer=False
-    )
+    bert: Any = BertModel(BertConfig(vocab_size=len(PIECES) + 3, **SHAPE), add_pooling_layer=False)
     names = {
         "emb.word": "embeddings.word_embeddings.weight",
         "emb.pos": "embeddings.position_embeddings.weight",
