@@ -27,9 +27,9 @@ def test_weights_add_up_to_what_the_text_has_more_than_padding(classifier: Path)
 
         more = log_odds(score) - log_odds(baseline[label])
         assert len(weights) == len(passage.words) == 7
-        assert abs(more) > 0.02  # or any weights near 0 would do
-        assert sum(weights) == pytest.approx(more, abs=0.001)
-        assert method.gaps[-1] < 0.001
+        assert abs(more) > 0.005  # or any weights near 0 would do
+        assert sum(weights) == pytest.approx(more, abs=0.0005)
+        assert method.gaps[-1] < 0.0005
 
 
 def test_gap_says_when_there_are_too_few_points(classifier: Path) -> None:

@@ -125,7 +125,10 @@ def _tuner(trainable: Any, out: Path, base: Recipe, what: Search) -> tune.Tuner:
         )
     longest = max([base.epochs, *(int(v) for d in what.space if d.field == "epochs" for v in d.values)])
     scheduler = AsyncHyperBandScheduler(
-        time_attr="epoch", max_t=longest, grace_period=what.grace, reduction_factor=what.reduction
+        time_attr="epoch",
+        max_t=longest + 1,  # at this epoch ASHA stops a trial, before it has written its result
+        grace_period=what.grace,
+        reduction_factor=what.reduction,
     )
     return tune.Tuner(
         trainable,
