@@ -3,12 +3,13 @@
 LIMITS = """\
 - **Korean only**, and short comments above all. Other languages get scores too; they mean nothing.
 - **Not for sole decisions.** It is made to sort posts for people to look at.
-- **One source, one register, one time**: 7,892 comments under entertainment news of 2018 and 2019, in the middle of
-  campaigns against persons and of quarrels about gender. Elsewhere (politics, games, region, religion, migration, forum
-  slang, later years) it knows little; names of celebrities who were attacked then carry score by themselves.
-- The labels are close calls: annotators of the source agreed moderately; *offensive* includes sarcasm and rude
-  criticism, *hate* contempt as well as bias against a group (`class` hate of the source), so it is broader than hatred
-  of protected groups. Few of the development posts are hate, so figures on them are uncertain by .03 and more.
+- **One source, one register, one time**: 7,892 comments under Korean entertainment news. Elsewhere (politics, games,
+  region, religion, migration, forum slang, later years) it knows little; names of persons who were attacked there may
+  carry score by themselves. It was measured on comments of the same source alone.
+- The labels are the source's: *offensive* holds rude criticism and sarcasm, *hate* contempt as well as bias against a
+  group, so it is broader than hatred of protected groups. Two thirds of the comments are offensive: expect it to flag
+  much. The development part is small; mind the 95 % intervals above. On *offensive* it is hardly better than counting
+  words (the TF-IDF floor above); what it adds is *hate*.
 - Known blind spots: a sentence that only names a group may be scored as hate; irony and context outside the comment are
   not seen; quoted or countered hate is taken for hate; new slang and dialect are unknown; initials (consonants alone)
   are known only as far as the comments held them.
@@ -16,6 +17,8 @@ LIMITS = """\
   folded: digits or dots between syllables, Hangul typed on a Latin keyboard, syllables that no piece spells (about
   9,400 rare ones of 11,172: they are one unknown token, the syllables around them are seen).
 - A long post is scored in windows and takes its highest score, so very long posts are flagged more often.
+- Rounding to int8 moves single scores by .02 on average and by up to .29; AUROC stays within .004 of float32, but about
+  one decision in 25 at a threshold is another one.
 - Probabilities are calibrated to the source's mixture, not to your traffic, where hate is rarer.
 """
 

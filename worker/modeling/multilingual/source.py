@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,9 +81,9 @@ def _reference(packed: Packed, weights: dict[str, Tensor]) -> States:
         max_position_embeddings=sizes.positions,
         type_vocab_size=sizes.types,
         layer_norm_eps=sizes.epsilon,
-        attn_implementation="eager",
     )
-    bert = BertModel(config, add_pooling_layer=False)
+    bert: Any = BertModel(config, add_pooling_layer=False)
+    bert.set_attn_implementation("eager")
     bert.load_state_dict(weights, strict=False)
     bert.eval()
 
