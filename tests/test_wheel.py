@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 BUILD_SECONDS = 110
 INSTALL_SECONDS = 400
 """Downloads included, where nothing is cached."""
-BUNDLE = ROOT / "worker" / "bundles" / "default"
+BUNDLES = ROOT / "worker" / "bundles"
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
     return environment
 
 
-def test_wheel_holds_every_schema_and_the_bundled_model_unchanged(wheel: Path) -> None:
+@pytest.mark.parametrize("name", ["default", "ko"])
+def test_wheel_holds_every_schema_and_the_bundled_models_unchanged(name: str, wheel: Path) -> None:
     schemas = {file.name: file.read_bytes() for file in (ROOT / "schemas").iterdir() if file.is_file()}
-    bundle = {file.name: file.read_bytes() for file in BUNDLE.iterdir()}
+    bundle = {file.name: file.read_bytes() for file in (BUNDLES / name).iterdir()}
     assert {"post.v1.json", "verdict.v1.json", "asyncapi.yaml"} <= schemas.keys()
     assert {"manifest.json", *json.loads(bundle["manifest.json"])["files"]} <= bundle.keys()
 
     with zipfile.ZipFile(wheel) as archive:
         found = {name: archive.read(name) for name in archive.namelist() if name.startswith("worker/schemas/")}
         assert found == {f"worker/schemas/{name}": content for name, content in schemas.items()}  # and no examples
-        assert {name: archive.read(f"worker/bundles/default/{name}") for name in bundle} == bundle
+        assert {file: archive.read(f"worker/bundles/{name}/{file}") for file in bundle} == bundle
 
 
 def test_wheel_holds_the_package_its_licence_and_commands_alone(wheel: Path) -> None:
