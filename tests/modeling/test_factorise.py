@@ -7,7 +7,7 @@ import torch
 import zstandard
 from transformers import BertConfig, BertModel, ElectraModel
 
-from tests.modeling.test_warm_start import SHAPE, disturbed, saved, states
+from tests.modeling.published import SHAPE, disturbed, saved, states
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
 from worker.modeling import factorise as module
