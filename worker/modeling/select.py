@@ -16,6 +16,7 @@ from worker.modeling.examples import Example
 from worker.modeling.scoring import score_set
 from worker.modeling.teacher_scores import TeacherScores
 from worker.modeling.texts import read_texts
+from worker.modeling.writing import write_text
 
 CLEAN_BELOW = 0.1
 """Every score of a post that is taken for clean, at most."""
@@ -111,10 +112,5 @@ def _choose(
 
 def write(path: Path, examples: Sequence[Example], labels: Sequence[str] = ()) -> None:
     """Write posts as JSON Lines, each of `labels` 0; aside first."""
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("w", encoding="utf-8") as file:
-        for example in examples:
-            row = {"id": example.id, "text": example.text, "labels": dict.fromkeys(labels, 0)}
-            file.write(json.dumps(row) + "\n")
-    partial.replace(path)
+    rows = [{"id": e.id, "text": e.text, "labels": dict.fromkeys(labels, 0)} for e in examples]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
