@@ -37,11 +37,7 @@ def classified(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProc
     )
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("MODERATION_"):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 @pytest.fixture
