@@ -48,10 +48,13 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
 
 def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]) -> torch.Tensor:
     """For each post the mean of the teachers that never saw it, or of all where each did."""
-    logits = torch.stack([_logits(model, path, examples) for model, path in models])
     unseen = torch.tensor([[_unseen(model.config.fold, e) for e in examples] for model, _ in models])
-    asked = torch.where(unseen.any(dim=0), unseen, True)[:, :, None].float()
-    return (logits * asked).sum(dim=0) / asked.sum(dim=0)
+    asked = torch.where(unseen.any(dim=0), unseen, True)
+    total = torch.zeros(len(examples), len(models[0][0].config.labels))
+    for (model, path), chosen in zip(models, asked, strict=True):
+        if chosen.any():
+            total[chosen] += _logits(model, path, [e for e, ask in zip(examples, chosen, strict=True) if ask])
+    return total / asked.sum(dim=0)[:, None]
 
 
 def _unseen(fold: tuple[int, int] | None, example: Example) -> bool:

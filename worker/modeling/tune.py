@@ -73,7 +73,7 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search) -> str:
         results = _tuner(trainable, out, base, what).fit()
     finally:
         ray.shutdown()
-    rows = [_row(results[i], base) for i in range(len(results))]
+    rows = [_row(results[i], out) for i in range(len(results))]
     table = write_table(out, rows, asdict(base))
     if any(row.state == UNFINISHED for row in rows) or len(rows) < what.trials:
         print(f"{table}\n{out}: interrupted; the same command goes on", flush=True)
@@ -103,15 +103,20 @@ def _trainable(base: Recipe, dev: Sequence[Path], out: Path) -> Callable[[dict[s
         recipe = apply(base, chosen)
         history: list[Metrics] = []
 
-        def report(epoch: int, metrics: Metrics) -> None:
-            history.append(metrics)
-            kept = max(history, key=lambda m: m["mean"]) if recipe.patience else metrics
+        def tell(epoch: int) -> None:
+            kept = max(history, key=lambda m: m["mean"]) if recipe.patience else history[-1]
             tune.report({"epoch": epoch, "mean": kept["mean"], "report_mean": _mean(kept["report"])})
 
+        def report(epoch: int, metrics: Metrics) -> None:
+            history.append(metrics)
+            if epoch < recipe.epochs:
+                tell(epoch)
+
         found = train(recipe, dev, out / "trials" / tune.get_context().get_trial_id(), report=report)["epochs"]
-        if len(history) < len(found):  # gone on from a checkpoint
-            history[:] = found[:-1]
-            report(len(found), found[-1])
+        # The last epoch is told only now: ASHA may stop a trial at any report, and this one has written its result.
+        if len(found) == recipe.epochs or not history:
+            history[:] = found
+            tell(len(found))
 
     return trial
 
@@ -126,7 +131,7 @@ def _tuner(trainable: Any, out: Path, base: Recipe, what: Search) -> tune.Tuner:
     longest = max([base.epochs, *(int(v) for d in what.space if d.field == "epochs" for v in d.values)])
     scheduler = AsyncHyperBandScheduler(
         time_attr="epoch",
-        max_t=longest + 1,  # at this epoch ASHA stops a trial, before it has written its result
+        max_t=longest + 1,
         grace_period=what.grace,
         reduction_factor=what.reduction,
     )
@@ -164,15 +169,14 @@ class _Progress(tune.Callback):
         )
 
 
-def _row(result: Any, base: Recipe) -> Row:
+def _row(result: Any, out: Path) -> Row:
     found = result.metrics or {}
     trial, epochs = found.get("trial_id", ""), found.get("epoch", 0)
     if result.error is not None:
         return Row(trial, dict(result.config or {}), None, None, epochs, f"failed: {_last_line(result.error)}")
     if not found.get("done"):
         return Row(trial, dict(result.config or {}), found.get("mean"), found.get("report_mean"), epochs, UNFINISHED)
-    wanted = apply(base, result.config)
-    state = "finished" if epochs >= wanted.epochs or wanted.patience else "stopped"
+    state = "finished" if (out / "trials" / trial / "metrics.json").exists() else "stopped"
     return Row(trial, dict(result.config), found["mean"], found["report_mean"], epochs, state)
 
 
