@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from torch import Tensor, nn
 from transformers import ElectraForSequenceClassification, PreTrainedTokenizerFast, pipeline
 
-from worker.modeling.network import Classifier
+from worker.modeling.training.network import Classifier
 
 BATCH = 32
 

@@ -1,4 +1,4 @@
-"""A made-up file of 4-bit weights, as `worker.modeling.multilingual.packed` reads it."""
+"""A made-up file of 4-bit weights, as `worker.modeling.encoders.multilingual.packed` reads it."""
 
 import struct
 from pathlib import Path

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from worker.modeling.examples import Example
-from worker.modeling.halves import HALVES, Half, half_of
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.posts.examples import Example
+from worker.modeling.posts.halves import HALVES, Half, half_of
 
 LABELS = ("hate", "offensive")
 IDS = {half: [i for i in map(str, range(20_000)) if half_of(i) == half] for half in HALVES}

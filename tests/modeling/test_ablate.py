@@ -10,12 +10,12 @@ import pytest
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
-from worker.modeling import ablate as module
-from worker.modeling.ablate import Ablation, ablate, variants
-from worker.modeling.ablate_table import BASE, Run, compare, markdown
-from worker.modeling.recipe import Recipe
-from worker.modeling.sample import sample_files
-from worker.modeling.train import train
+from worker.modeling.posts.sampling import sample_files
+from worker.modeling.search import ablate as module
+from worker.modeling.search.ablate import Ablation, ablate, variants
+from worker.modeling.search.ablate_table import BASE, Run, compare, markdown
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.train import train
 from worker.text.options import Normalisation
 
 

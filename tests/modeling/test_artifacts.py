@@ -11,9 +11,9 @@ from transformers import (
 
 from tests.modeling.published import HEADS, assert_same
 from worker.core.errors import Fatal
-from worker.modeling import artifacts as module
-from worker.modeling.artifacts import Artifact
-from worker.modeling.warm_start import warm_start
+from worker.modeling.encoders import artifacts as module
+from worker.modeling.encoders.artifacts import Artifact
+from worker.modeling.encoders.warm_start import warm_start
 
 
 @pytest.fixture

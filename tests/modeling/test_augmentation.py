@@ -126,7 +126,7 @@ def test_augment_writes_training_rows_and_says_what_they_are(
         ("--out {path}/a.jsonl --posts -1", "--posts"),
         ("--out {path}/a.jsonl --spelling {path}/none.jsonl", "--spelling"),
         ("--out {path}/a.jsonl --spelling-share 2", "--spelling-share"),
-        ("--out {path}/missing/a.jsonl --posts 5", "--out"),
+        ("--out /dev/null/a.jsonl --posts 5", "/dev/null/a.jsonl: cannot be written"),
     ],
 )
 def test_augment_names_the_option_to_change(

@@ -6,9 +6,9 @@ import pytest
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
-from worker.modeling import baseline
-from worker.modeling.baseline import Floor, fit_floor, plans
-from worker.modeling.evaluate import evaluate_floor
+from worker.modeling.evaluation import baseline
+from worker.modeling.evaluation.baseline import Floor, fit_floor, plans
+from worker.modeling.evaluation.evaluate import evaluate_floor
 
 LABELS = ("hate", "offensive")
 

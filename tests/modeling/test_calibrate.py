@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from tests.modeling.tiny import LABELS
-from worker.modeling.arithmetic import Range, scale_and_zero
-from worker.modeling.calibrate import activation_ranges, even_sample, extremes, histograms
-from worker.modeling.examples import Example
-from worker.modeling.histogram import Histogram, Method
-from worker.modeling.network import Classifier
+from worker.modeling.export.arithmetic import Range, scale_and_zero
+from worker.modeling.export.calibrate import activation_ranges, even_sample, extremes, histograms
+from worker.modeling.export.histogram import Histogram, Method
+from worker.modeling.posts.examples import Example
+from worker.modeling.training.network import Classifier
 
 ROWS = [[2, *([7] * length), 3] for length in range(1, 9)]
 LAST = "electra.encoder.layer.1."

@@ -132,7 +132,7 @@ def test_command_without_the_modeling_extra_says_how_to_install_it(tmp_path: Pat
 def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
     monkeypatch: pytest.MonkeyPatch, posts: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "worker.modeling.evaluation", None)
+    monkeypatch.setitem(sys.modules, "worker.modeling.evaluation.run", None)
     with pytest.raises(ModuleNotFoundError, match=r"worker\.modeling\.evaluation"):
         main(f"evaluate --bundle anything --data {posts}".split())
 

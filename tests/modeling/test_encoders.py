@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling import encoders as module
 from worker.modeling.cli import main
 from worker.modeling.commands.encoders import TOKENIZER
-from worker.modeling.encoder_posts import made_up
-from worker.modeling.encoders import ENCODERS, Encoder, own_classifier, parameters
+from worker.modeling.comparison import shapes as module
+from worker.modeling.comparison.posts import made_up
+from worker.modeling.comparison.shapes import ENCODERS, Encoder, own_classifier, parameters
 
 TINY = (
     Encoder("small", 2, 16, 8, 2, 32),

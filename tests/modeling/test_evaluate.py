@@ -8,11 +8,11 @@ import worker
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
-from worker.modeling.evaluate import beside
-from worker.modeling.evaluation import Evaluation, run_evaluation
-from worker.modeling.halves import half_of
-from worker.modeling.labelled import read_labelled
-from worker.modeling.report import rows_of
+from worker.modeling.evaluation.evaluate import beside
+from worker.modeling.evaluation.report import rows_of
+from worker.modeling.evaluation.run import Evaluation, run_evaluation
+from worker.modeling.posts.halves import half_of
+from worker.modeling.posts.labelled import read_labelled
 
 BUNDLE = Path(worker.__file__).parent / "bundles" / "default"
 GOOD = '{"id": "a", "text": "t", "labels": {"hate": 1}}\n'

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from worker.core.errors import Fatal
-from worker.modeling.examples import read_examples, read_unlabelled
+from worker.modeling.posts.examples import read_examples, read_unlabelled
 
 LABELS = ("hate", "offensive")
 

@@ -13,8 +13,8 @@ from worker.modeling.explain.faithfulness import faithfulness
 from worker.modeling.explain.identity import CONTROL, CONTROLS, SENTENCES, TERMS, measure_terms
 from worker.modeling.explain.measure import measure
 from worker.modeling.explain.rationales import read_marked, token_weights
-from worker.modeling.halves import half_of
-from worker.modeling.subgroups import groups_in
+from worker.modeling.posts.halves import half_of
+from worker.modeling.posts.subgroups import groups_in
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.model.manifest import TOKENIZER, Layout, Quantization
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling import export as module
-from worker.modeling import network
-from worker.modeling.arithmetic import Activation, Float32, Floats, StaticInt8, quantize
-from worker.modeling.examples import read_examples, tokenise
-from worker.modeling.export import Export, export
-from worker.modeling.graph import MICROSOFT, GraphBuilder
-from worker.modeling.parity import Bounds
-from worker.modeling.score_calibration import Line, calibrated
-from worker.modeling.scoring import score_set
+from worker.modeling.evaluation.scoring import score_set
+from worker.modeling.export import run as module
+from worker.modeling.export.arithmetic import Activation, Float32, Floats, StaticInt8, quantize
+from worker.modeling.export.graph import MICROSOFT, GraphBuilder
+from worker.modeling.export.parity import Bounds
+from worker.modeling.export.run import Export, export
+from worker.modeling.export.score_calibration import Line, calibrated
+from worker.modeling.posts.examples import read_examples, tokenise
+from worker.modeling.training import network
 
 
 @pytest.fixture(scope="module")

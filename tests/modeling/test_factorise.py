@@ -10,10 +10,10 @@ from transformers import BertConfig, BertModel, ElectraModel
 from tests.modeling.published import SHAPE, disturbed, saved, states
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
-from worker.modeling import factorise as module
 from worker.modeling.cli import main
-from worker.modeling.texts import read_texts
-from worker.modeling.warm_start import warm_start
+from worker.modeling.encoders import factorise as module
+from worker.modeling.encoders.warm_start import warm_start
+from worker.modeling.posts.texts import read_texts
 
 
 @pytest.fixture(autouse=True)

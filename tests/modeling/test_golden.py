@@ -8,10 +8,10 @@ import pytest
 from worker.core.policy import Policy, Threshold
 from worker.core.types import Scores
 from worker.model.classifier import Classifier
-from worker.modeling import golden as module
-from worker.modeling.examples import Example
-from worker.modeling.golden import CANDIDATES, write_golden
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.export import golden as module
+from worker.modeling.export.golden import CANDIDATES, write_golden
+from worker.modeling.posts.examples import Example
 
 POLICY = Policy("t", ("hate", "offensive"), (Threshold(0.5), Threshold(0.5)))
 NEITHER, OFFENSIVE, NEARLY_NOT = (0.1, 0.1), (0.1, 0.7), (0.51, 0.1)

@@ -7,10 +7,10 @@ import pytest
 from tests.modeling.test_golden import POLICY
 from worker.core.types import Scores
 from worker.model.classifier import Classifier
-from worker.modeling import golden, golden_korean
-from worker.modeling.examples import Example
-from worker.modeling.golden import CANDIDATES, candidates_in, write_golden
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.export import golden, golden_korean
+from worker.modeling.export.golden import CANDIDATES, candidates_in, write_golden
+from worker.modeling.posts.examples import Example
 
 
 @pytest.mark.parametrize("language", ["ko", "ko-KR"])

@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from worker.modeling.examples import Example
-from worker.modeling.halves import half_of, only
+from worker.modeling.posts.examples import Example
+from worker.modeling.posts.halves import half_of, only
 
 
 def examples(count: int) -> list[Example]:

@@ -7,11 +7,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from worker.modeling import distill
-from worker.modeling.losses import Loss
-from worker.modeling.network import Classifier, ClassifierConfig, load_encoder
-from worker.modeling.recipe import Recipe
-from worker.modeling.training_set import TrainingSet, read_posts, read_training_set
+from worker.modeling.training import distill
+from worker.modeling.training.losses import Loss
+from worker.modeling.training.network import Classifier, ClassifierConfig, load_encoder
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.training_set import TrainingSet, read_posts, read_training_set
 
 
 def write(path: Path, *rows: tuple[str, float | None, float | None]) -> Path:

@@ -5,13 +5,18 @@ from sklearn.metrics import roc_auc_score
 
 from tests.modeling.scored import LABELS, joined, scored
 from worker.core.policy import Threshold
-from worker.modeling.bias import FEWEST, GroupRow, measure_groups
-from worker.modeling.halves import Half
-from worker.modeling.intervals import auroc_interval
-from worker.modeling.metrics import expected_calibration_error, markdown, measure, recall_at_false_positive_rate
-from worker.modeling.scoring import ScoredSet
-from worker.modeling.summary import pooled, three_classes
-from worker.modeling.temperature import fit_by_half, fit_temperature, scale
+from worker.modeling.evaluation.bias import FEWEST, GroupRow, measure_groups
+from worker.modeling.evaluation.intervals import auroc_interval
+from worker.modeling.evaluation.metrics import (
+    expected_calibration_error,
+    markdown,
+    measure,
+    recall_at_false_positive_rate,
+)
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.evaluation.summary import pooled, three_classes
+from worker.modeling.evaluation.temperature import fit_by_half, fit_temperature, scale
+from worker.modeling.posts.halves import Half
 
 THRESHOLDS = [Threshold(0.5), Threshold(0.5)]
 

@@ -16,11 +16,11 @@ from tests.modeling.packed_file import HIDDEN, PIECES, SHAPE, Weights, random_we
 from worker.core.errors import Fatal
 from worker.explain.passages import Reader
 from worker.model.tokenizer import encode, load_tokenizer, special_token
-from worker.modeling.multilingual import wheel
-from worker.modeling.multilingual.packed import read_packed
-from worker.modeling.multilingual.pruning import of_korean, prune, tokenizer_of
-from worker.modeling.multilingual.source import from_packed
-from worker.modeling.warm_start import MULTILINGUAL, warm_start
+from worker.modeling.encoders.multilingual import wheel
+from worker.modeling.encoders.multilingual.packed import read_packed
+from worker.modeling.encoders.multilingual.pruning import of_korean, prune, tokenizer_of
+from worker.modeling.encoders.multilingual.source import from_packed
+from worker.modeling.encoders.warm_start import MULTILINGUAL, warm_start
 
 SPECIAL_ROWS = (1, 3, 0, 2, len(PIECES) - 1)  # [PAD], [UNK], [CLS], [SEP], [MASK]
 

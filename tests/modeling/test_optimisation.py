@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.modeling.network import Classifier
-from worker.modeling.optimisation import batches, build_optimiser, set_learning_rate
-from worker.modeling.recipe import Recipe
+from worker.modeling.training.network import Classifier
+from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
+from worker.modeling.training.recipe import Recipe
 
 
 @given(st.integers(1, 200), st.integers(1, 40), st.data())

@@ -1,5 +1,5 @@
-from worker.modeling.examples import Example
-from worker.modeling.pairs import find_pairs
+from worker.modeling.posts.examples import Example
+from worker.modeling.posts.pairs import find_pairs
 
 
 def post(name: str, text: str, hate: float | None, source: str = "dynahate", pair: str | None = None) -> Example:

@@ -5,9 +5,9 @@ import pytest
 
 from worker.core.errors import Fatal
 from worker.core.policy import Threshold
-from worker.modeling.examples import Example
-from worker.modeling.parity import Bounds, Parity, check, compare, markdown
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.export.parity import Bounds, Parity, check, compare, markdown
+from worker.modeling.posts.examples import Example
 
 
 def scored(scores: Sequence[float], truth: Sequence[int] | None) -> ScoredSet:

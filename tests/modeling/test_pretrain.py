@@ -12,15 +12,15 @@ from transformers import ElectraModel
 
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
-from worker.modeling import checkpoint
-from worker.modeling import pretrain as module
-from worker.modeling.checkpoint import save
 from worker.modeling.cli import main
-from worker.modeling.network import Classifier, ClassifierConfig
-from worker.modeling.packing import Packed
-from worker.modeling.pretrain import pretrain
-from worker.modeling.pretrain_recipe import PretrainRecipe, Shape
-from worker.modeling.replaced_tokens import ReplacedTokenDetection, choose_places
+from worker.modeling.pretraining import pretrain as module
+from worker.modeling.pretraining.packing import Packed
+from worker.modeling.pretraining.pretrain import pretrain
+from worker.modeling.pretraining.recipe import PretrainRecipe, Shape
+from worker.modeling.pretraining.replaced_tokens import ReplacedTokenDetection, choose_places
+from worker.modeling.training import checkpoint
+from worker.modeling.training.checkpoint import save
+from worker.modeling.training.network import Classifier, ClassifierConfig
 
 TINY = Shape(layers=2, hidden=64, embedding=32, heads=4, intermediate=128, positions=32)
 WORDS = [a + b for a in "bdfgklmnprst" for b in "ae"]

@@ -11,10 +11,10 @@ from worker.core.errors import Fatal
 from worker.core.policy import Policy, Threshold
 from worker.engine import load_policy
 from worker.model.classifier import Classifier
-from worker.modeling import proposal
 from worker.modeling.cli import main
-from worker.modeling.proposal import effect, known_sets, propose, write_policy
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation import proposal
+from worker.modeling.evaluation.proposal import effect, known_sets, propose, write_policy
+from worker.modeling.evaluation.scoring import ScoredSet
 
 POLICY = Policy("own", LABELS, (Threshold(0.4), Threshold(0.6, 0.9)))
 

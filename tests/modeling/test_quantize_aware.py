@@ -6,11 +6,11 @@ import onnx
 import torch
 
 from worker.model.session import Session
-from worker.modeling.arithmetic import Float32, StaticInt8
-from worker.modeling.calibrate import extremes
-from worker.modeling.electra_graph import build_graph
-from worker.modeling.network import Classifier, collate
-from worker.modeling.quantize_aware import _layers, _Rounding, distil_to_int8
+from worker.modeling.export.arithmetic import Float32, StaticInt8
+from worker.modeling.export.calibrate import extremes
+from worker.modeling.export.electra_graph import build_graph
+from worker.modeling.export.quantize_aware import _layers, _Rounding, distil_to_int8
+from worker.modeling.training.network import Classifier, collate
 
 _draw = random.Random(0)
 ROWS = [[2, *(_draw.randrange(5, 130) for _ in range(_draw.randrange(1, 20))), 3] for _ in range(64)]

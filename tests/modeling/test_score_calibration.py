@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.special import expit
 
-from worker.modeling.examples import Example
-from worker.modeling.network import Classifier
-from worker.modeling.score_calibration import Line, calibrated, fit_lines, fold, pooled_error
-from worker.modeling.scoring import ScoredSet
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.export.score_calibration import Line, calibrated, fit_lines, fold, pooled_error
+from worker.modeling.posts.examples import Example
+from worker.modeling.training.network import Classifier
 
 STRAIGHT = Line()
 

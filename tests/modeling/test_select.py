@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from worker.core.errors import Fatal
-from worker.modeling import select as module
-from worker.modeling.examples import Example
-from worker.modeling.select import CLEAN_BELOW, Selection, select, select_again, write
-from worker.modeling.teacher_scores import TeacherScores
+from worker.modeling.posts.examples import Example
+from worker.modeling.training import select as module
+from worker.modeling.training.select import CLEAN_BELOW, Selection, select, select_again, write
+from worker.modeling.training.teacher_scores import TeacherScores
 
 
 def scored(pool: list[Example]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":

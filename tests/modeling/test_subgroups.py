@@ -1,6 +1,6 @@
 import pytest
 
-from worker.modeling.subgroups import TERMS, groups_in, mentions
+from worker.modeling.posts.subgroups import TERMS, groups_in, mentions
 
 
 @pytest.mark.parametrize(

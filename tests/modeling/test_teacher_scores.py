@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from worker.core.errors import Fatal
-from worker.modeling import distill
-from worker.modeling.examples import Example
-from worker.modeling.folds import fold_of
-from worker.modeling.network import Classifier, predict_logits
-from worker.modeling.teacher_scores import TeacherScores
+from worker.modeling.posts.examples import Example
+from worker.modeling.posts.folds import fold_of
+from worker.modeling.training import distill
+from worker.modeling.training.network import Classifier, predict_logits
+from worker.modeling.training.teacher_scores import TeacherScores
 
 POSTS = [Example(str(n), "good bad " * (n + 1), (None, None), "reddit") for n in range(7)]
 

@@ -3,8 +3,8 @@ import random
 import pytest
 
 from tests.modeling.scored import LABELS, scored
-from worker.modeling.scoring import ScoredSet
-from worker.modeling.thresholds import TIE, choose_policy, middle_of_plateau, policy_version
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.evaluation.thresholds import TIE, choose_policy, middle_of_plateau, policy_version
 
 
 def separated(boundary: float, count: int = 200) -> ScoredSet:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from worker.core.errors import Fatal
-from worker.modeling.losses import Loss
-from worker.modeling.network import Classifier
-from worker.modeling.recipe import Recipe
-from worker.modeling.train import train
+from worker.modeling.training.losses import Loss
+from worker.modeling.training.network import Classifier
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.train import train
 
 
 def recipe(encoder: Path, posts: Path) -> Recipe:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from worker.core.errors import Fatal
-from worker.modeling.recipe import Recipe
-from worker.modeling.tune_space import DEFAULT_SEARCH, Dimension, apply, parse_dimension
-from worker.modeling.tune_table import Row, markdown, ranked
+from worker.modeling.search.tune_space import DEFAULT_SEARCH, Dimension, apply, parse_dimension
+from worker.modeling.search.tune_table import Row, markdown, ranked
+from worker.modeling.training.recipe import Recipe
 
 LEARNING_RATES = Dimension("learning_rate", (1e-5, 1e-3, 1e-2))
 
@@ -88,7 +88,7 @@ def interrupt_when(trials: Path, count: int, stop: threading.Event) -> None:
 def test_interrupted_search_goes_on_and_ranks_what_each_trial_reached(
     encoder: Path, posts: Path, tmp_path: Path
 ) -> None:
-    from worker.modeling.tune import Search, search  # noqa: PLC0415 - Ray takes seconds to import
+    from worker.modeling.search.tune import Search, search  # noqa: PLC0415 - Ray takes seconds to import
 
     base = Recipe(str(encoder), (str(posts),), epochs=2, batch_size=16, max_length=32)
     what, out = Search((LEARNING_RATES,), trials=3, grace=2), tmp_path / "out"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.modeling.tiny import VOCABULARY
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.vocabulary import SPECIAL, read_vocabulary, train_vocabulary
+from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, train_vocabulary
 
 TEXTS = ["The rain falls", "the rain is falling", "it rained all day"] * 20
 

@@ -19,7 +19,7 @@ from tests.modeling.published import HEADS, SHAPE, assert_same, disturbed, saved
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
-from worker.modeling.warm_start import warm_start
+from worker.modeling.encoders.warm_start import warm_start
 
 
 def test_bert_directory_becomes_an_electra_encoder_with_its_hidden_states(

@@ -15,7 +15,7 @@ from transformers import (
 from tests.modeling.published import HEADS, SHAPE, saved
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
-from worker.modeling.warm_start import warm_start
+from worker.modeling.encoders.warm_start import warm_start
 
 
 def test_export_without_a_matrix_is_refused(onnx_export: Path, tmp_path: Path) -> None:

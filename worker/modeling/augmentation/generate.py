@@ -8,6 +8,7 @@ from pathlib import Path
 from worker.core.errors import Fatal
 from worker.modeling.augmentation.posts import augmentation_grammar, make_posts
 from worker.modeling.augmentation.spelling import abusive_words, disguised_posts
+from worker.modeling.writing import write_text
 
 
 def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: float) -> str:
@@ -24,14 +25,7 @@ def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: 
     abusive = abusive_words(grammar)
     for path in spelling:
         rows += disguised_posts(path, share, seed, abusive)
-    partial = out.with_name(out.name + ".partial")
-    try:
-        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        partial.replace(out)
-    except OSError as error:
-        raise Fatal(f"--out {out}: cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     kinds = Counter(row["kind"] for row in rows)
     hateful = Counter(row["kind"] for row in rows if row["labels"].get("hate") == 1)
     lines = ["| kind | posts | hate |", "|---|---|---|"]

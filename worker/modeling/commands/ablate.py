@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
-        from worker.modeling.ablate import Ablation, ablate
+        from worker.modeling.search.ablate import Ablation, ablate
 
         if min(chosen.posts, chosen.seeds) < 1:
             raise Fatal("--posts and --seeds are at least 1")

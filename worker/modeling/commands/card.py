@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.modeling.card import parse_metrics, write_card
+        from worker.modeling.model_card.card import parse_metrics, write_card
 
         metrics = parse_metrics(chosen.metrics)
         print(write_card(chosen.bundle, chosen.classifier, chosen.encoder, chosen.vocabulary, metrics))

@@ -20,9 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
-        from worker.modeling.distill import score
-        from worker.modeling.train import train
-        from worker.modeling.training_set import read_posts
+        from worker.modeling.training.distill import score
+        from worker.modeling.training.train import train
+        from worker.modeling.training.training_set import read_posts
 
         if chosen.hidden_weight and len(chosen.teacher) != 1:
             raise Fatal("--hidden-weight needs exactly one --teacher: hidden states of several have no mean")

@@ -35,11 +35,11 @@ def run(chosen: argparse.Namespace) -> None:
     """Compare, write the files and print the table."""
     from worker.core.errors import Fatal
     from worker.model.tokenizer import load_tokenizer
-    from worker.modeling.directories import written_aside
-    from worker.modeling.encoder_posts import lines_of, made_up
-    from worker.modeling.encoder_report import markdown, plot
-    from worker.modeling.encoder_table import Comparison, as_json, measure
-    from worker.modeling.encoders import ENCODERS
+    from worker.modeling.comparison.posts import lines_of, made_up
+    from worker.modeling.comparison.report import markdown, plot
+    from worker.modeling.comparison.shapes import ENCODERS
+    from worker.modeling.comparison.table import Comparison, as_json, measure
+    from worker.modeling.encoders.directories import written_aside
 
     if chosen.count < 1 or chosen.rounds < 1:
         raise Fatal("encoders: --count and --rounds are at least 1")

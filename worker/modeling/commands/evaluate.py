@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     floor.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels of a floor without a bundle")
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.modeling.evaluation import Evaluation, run_evaluation
+        from worker.modeling.evaluation.run import Evaluation, run_evaluation
 
         print(
             run_evaluation(

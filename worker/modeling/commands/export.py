@@ -84,8 +84,8 @@ def run(chosen: argparse.Namespace) -> None:
     """Export, and print the report."""
     import json
 
-    from worker.modeling.export import Export, export
-    from worker.modeling.parity import Bounds
+    from worker.modeling.export.parity import Bounds
+    from worker.modeling.export.run import Export, export
 
     names = {"int8": "int8-static", "int8-7bit": "int8-static-7bit", "fp32": "fp32"}
     job = Export(

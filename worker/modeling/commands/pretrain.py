@@ -34,8 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         from dataclasses import replace
 
         from worker.core.errors import Fatal
-        from worker.modeling.pretrain import pretrain
-        from worker.modeling.pretrain_recipe import SIZES, PretrainRecipe
+        from worker.modeling.pretraining.pretrain import pretrain
+        from worker.modeling.pretraining.recipe import SIZES, PretrainRecipe
         from worker.text.options import Normalisation
 
         shape: dict[str, Any] = {name: getattr(chosen, name) for name in _SHAPE if getattr(chosen, name) is not None}

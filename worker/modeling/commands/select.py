@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.model.classifier import Classifier
-        from worker.modeling.select import Selection, select, select_again, write
-        from worker.modeling.teacher_scores import TeacherScores
+        from worker.modeling.training.select import Selection, select, select_again, write
+        from worker.modeling.training.teacher_scores import TeacherScores
 
         wanted = Selection(
             count=chosen.count,

@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.model.classifier import Classifier
-        from worker.modeling.proposal import propose, write_policy
+        from worker.modeling.evaluation.proposal import propose, write_policy
 
         classifier = Classifier.load(chosen.bundle)
         found = propose(classifier, chosen.data, chosen.precision, chosen.block_precision, chosen.half)

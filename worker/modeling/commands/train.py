@@ -12,7 +12,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_training_options(parser)
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.modeling.train import train
+        from worker.modeling.training.train import train
 
         train(read_recipe(chosen), chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from worker.modeling.recipe import Recipe
+    from worker.modeling.training.recipe import Recipe
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
     """The recipe that the options describe."""
     from worker.core.errors import Fatal
-    from worker.modeling.recipe import Recipe
+    from worker.modeling.training.recipe import Recipe
     from worker.text.options import Normalisation
 
     try:

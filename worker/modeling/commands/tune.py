@@ -20,12 +20,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
-        from worker.modeling.tune_space import DEFAULT_SEARCH, parse_dimension
+        from worker.modeling.search.tune_space import DEFAULT_SEARCH, parse_dimension
 
         if min(chosen.trials, chosen.concurrency, chosen.grace) < 1 or chosen.reduction < 2:
             raise Fatal("--trials, --concurrency and --grace are at least 1, --reduction at least 2")
         space = tuple(map(parse_dimension, chosen.search or DEFAULT_SEARCH))
-        from worker.modeling.tune import Search, search
+        from worker.modeling.search.tune import Search, search
 
         what = Search(space, chosen.trials, chosen.concurrency, chosen.grace, chosen.reduction, chosen.search_seed)
         print(search(read_recipe(chosen), chosen.dev, chosen.out, what))

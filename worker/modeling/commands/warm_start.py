@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.modeling.warm_start import warm_start
+        from worker.modeling.encoders.warm_start import warm_start
 
         made = warm_start(chosen.source, chosen.out, chosen.layers, chosen.factorise, chosen.texts, chosen.heads)
         print(f"{chosen.out}: hidden states differ from the source by {made.difference:.1e} at most")

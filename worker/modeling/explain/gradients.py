@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from worker.core.types import Scores, Window
 from worker.explain.passages import Passage, Reader
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.network import Classifier, collate
+from worker.modeling.training.network import Classifier, collate
 
 STEPS = 32
 """Points on the path; `gaps` says what they leave out."""

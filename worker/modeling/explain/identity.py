@@ -39,7 +39,7 @@ TERMS: Mapping[str, str] = {
     "disabled": "disabled",
     "old": "elderly",
 }
-"""By the group of worker.modeling.subgroups."""
+"""By the group of worker.modeling.posts.subgroups."""
 CONTROLS = ("new", "tall", "cheerful")
 """Words that name nobody's identity, in the same place."""
 CONTROL = "no group"

@@ -13,7 +13,7 @@ from worker.explain.method import Method, WordWeight, carrying
 from worker.modeling.explain.agreement import Pair, best_cut, mean_auprc, mean_f1
 from worker.modeling.explain.faithfulness import Faithfulness, faithfulness
 from worker.modeling.explain.rationales import Marked, read_marked, token_weights
-from worker.modeling.halves import half_of
+from worker.modeling.posts.halves import half_of
 
 
 @dataclass(frozen=True, slots=True)

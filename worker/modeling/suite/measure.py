@@ -6,8 +6,8 @@ from typing import Any
 
 from worker.model.classifier import Classifier
 from worker.modeling.augmentation.posts import Post
-from worker.modeling.examples import Example
-from worker.modeling.scoring import score_set
+from worker.modeling.evaluation.scoring import score_set
+from worker.modeling.posts.examples import Example
 from worker.modeling.suite.cases import PROBE, SEED
 
 THRESHOLD = 0.5

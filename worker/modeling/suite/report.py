@@ -7,6 +7,7 @@ from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.modeling.suite.cases import suite_cases
 from worker.modeling.suite.measure import as_json, markdown, score_cases, summarise
+from worker.modeling.writing import write_text
 
 
 def report(bundle: Path, out: Path | None) -> str:
@@ -17,13 +18,6 @@ def report(bundle: Path, out: Path | None) -> str:
     result = summarise(score_cases(classifier, suite_cases()))
     if out:
         head = {"bundle": classifier.bundle.name, "version": classifier.bundle.version}
-        content = json.dumps(head | {"sha256": classifier.bundle.sha256} | as_json(result), indent=2)
-        partial = out.with_name(out.name + ".partial")
-        try:
-            partial.write_text(content + "\n", encoding="utf-8")
-            partial.replace(out)
-        except OSError as error:
-            raise Fatal(f"suite --json {out}: cannot be written: {error.strerror}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        content = head | {"sha256": classifier.bundle.sha256} | as_json(result)
+        write_text(out, json.dumps(content, indent=2) + "\n")
     return markdown(result)

@@ -1,0 +1,59 @@
+"""The table of encoders as Markdown and as a plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+from worker.modeling.comparison.shapes import REFERENCE
+from worker.modeling.comparison.table import Row
+
+
+def markdown(rows: Sequence[Row], posts: str) -> str:
+    """A table, what it was measured on, and what is odd about some rows."""
+    base = next((row.encoder.name for row in rows if row.encoder.name == REFERENCE), rows[0].encoder.name)
+    lines = [
+        (
+            f"Speed: {posts}, int8 graph (7-bit weights) through the serving path, per second of one CPU's time; "
+            f"the ratio is to {base}. Only ratios carry over to other machines. "
+            "Difference: of a probability, float32 to int8; of random weights it flatters, they have no outliers."
+        ),
+        "",
+        (
+            "| encoder | layers x hidden / embedding | parameters | fp32 | int8 | posts/s | ratio | mean difference | max "
+            "| dev AUROC |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        shape = f"{row.encoder.layers} x {row.encoder.hidden} / {row.encoder.embedding}"
+        quality = "not trained" if not row.trained else "-" if row.auroc is None else f"{row.auroc:.4f}"
+        cells = [row.encoder.name, shape, f"{row.parameters / 1e6:.1f} M"]
+        cells += [f"{size / 1e6:.1f} MB" for size in (row.fp32_bytes, row.int8_bytes)]
+        cells += [f"{row.posts_per_second:,.0f}", f"{row.ratio:.2f}", f"{row.mean:.4f}", f"{row.largest:.3f}", quality]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"\n{row.encoder.name}: {row.encoder.note}." for row in rows if row.encoder.note]
+    return "\n".join(lines) + "\n"
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Dev quality against speed, a dot for each trained encoder; of the others, a line where they would stand."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for row in rows:
+        if row.auroc is None:
+            axes.axvline(row.posts_per_second, color="lightgrey", linewidth=1)
+            place = (row.posts_per_second, 0.02)
+            axes.annotate(row.encoder.name, place, xycoords=("data", "axes fraction"), rotation=90, fontsize=7)
+        else:
+            axes.plot(row.posts_per_second, row.auroc, "o")
+            axes.annotate(row.encoder.name, (row.posts_per_second, row.auroc), fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("posts/s of one CPU, int8, serving path")
+    axes.set_ylabel("mean dev AUROC")
+    axes.set_title("Which encoder is light enough?")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

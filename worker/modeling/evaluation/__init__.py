@@ -1,0 +1,1 @@
+"""How good a bundle is: scores on the serving path, metrics, floors, reports, thresholds."""

@@ -1,0 +1,71 @@
+"""What `moderation-model export` is asked for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from worker.core.errors import Fatal
+from worker.model import manifest as parts
+from worker.modeling.export.histogram import METHODS, Method
+from worker.modeling.export.parity import Bounds
+from worker.modeling.training.network import Classifier
+
+CALIBRATION_POSTS = 2400
+"""As many of each source. Ranges need the rare large values: 2,000 are wanted at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What to make of a classifier directory. `calibration` may be empty for fp32.
+
+    Without `dev` thresholds stay at 0.5, scores are not calibrated and parity is not measured. `keep_fp32` names
+    layers, or beginnings of their names, that are not quantized; `quantize_aware` is a number of training steps.
+    `calibration_method` "auto" takes the one whose graph agrees best with float32 on posts of `calibration`.
+    """
+
+    classifier: Path
+    out: Path
+    name: str
+    version: str
+    calibration: tuple[Path, ...] = ()
+    dev: tuple[Path, ...] = ()
+    may_block: tuple[str, ...] = ()
+    quantization: parts.Quantization = "int8-static-7bit"
+    layout: parts.Layout = "packed"
+    language: str = "en"
+    overlap: int = 32
+    calibration_posts: int = CALIBRATION_POSTS
+    calibration_method: Method | Literal["auto"] = "auto"
+    percentile: float = 99.99
+    keep_fp32: tuple[str, ...] = ()
+    calibrate: bool = True
+    bounds: Bounds = field(default_factory=Bounds)
+    sensitivity: bool = False
+    quantize_aware: int = 0
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The ways to choose ranges that are tried."""
+        return METHODS if self.calibration_method == "auto" else (self.calibration_method,)
+
+    @property
+    def bits(self) -> int:
+        """Of a quantized weight."""
+        return 7 if self.quantization == "int8-static-7bit" else 8
+
+    def check(self, trained: Classifier) -> None:
+        """Raise Fatal where the classifier cannot be exported like this."""
+        labels = trained.config.labels
+        unknown = sorted(set(self.may_block).difference(labels))
+        if unknown:
+            raise Fatal(f"export: --block {' '.join(unknown)}: the labels are {', '.join(labels)}")
+        head = getattr(trained.config, "head", "cls")
+        if head != "cls":
+            raise Fatal(
+                f"export: {self.classifier} has a head of the kind {head!r}, which no serving graph has: "
+                "train it with the [CLS] head, or distil it into a student that has one"
+            )
+        if self.quantization != "fp32" and not self.calibration:
+            raise Fatal("export: int8 needs posts to calibrate on: give --calibration labelled files of typical posts")
+        if not 90 < self.percentile <= 100:
+            raise Fatal(f"export: --percentile {self.percentile}: give more than 90 and at most 100 per cent")

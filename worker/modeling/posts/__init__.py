@@ -1,0 +1,1 @@
+"""Posts as the tools read them: labelled, unlabelled, in halves and folds."""

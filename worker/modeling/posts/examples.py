@@ -1,0 +1,103 @@
+"""Labelled posts: JSON Lines files to token ids, through the serving path's normalisation and tokenizer."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import encode, special_token
+from worker.text.normalise import normalise
+from worker.text.options import AS_WRITTEN, Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled post. `labels` holds a probability for each label, None where the source does not say.
+
+    `source` is the first part of its file's name; `pair` the id of a post a few words apart with another label.
+    """
+
+    id: str
+    text: str
+    labels: tuple[float | None, ...]
+    source: str
+    pair: str | None = None
+
+
+def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sided: bool = False) -> list[Example]:
+    """Read a JSON Lines file of `{"id", "text", "labels": {label: a number from 0 to 1, or null}}`.
+
+    A label that has only one value in the whole file is treated as unknown there (unless `one_sided`): a source of
+    positives alone teaches its style, not the label. `soft` reads the annotators' `votes` where a row has them:
+    `{label: votes, ..., "neither": votes}`, in the order of `labels` from the graver to the milder, which the graver
+    one implies. Raises Fatal naming the file and line that is not such an object, or a file without any label.
+    """
+    examples = _read(path, "a labelled post", lambda row: _example(row, path, labels, soft))
+    if all(value is None for example in examples for value in example.labels):
+        raise Fatal(f"{path}: every label is null: nothing to learn or to measure ({', '.join(labels)})")
+    single = [not one_sided and len({e.labels[k] for e in examples} - {None}) <= 1 for k in range(len(labels))]
+    return [replace(e, labels=tuple(None if single[k] else v for k, v in enumerate(e.labels))) for e in examples]
+
+
+def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
+    unknown = sorted(set(row["labels"]).difference(labels))
+    if unknown:
+        raise ValueError(f"unknown label {unknown[0]!r}: the labels are {', '.join(labels)}")
+    values = tuple(_probability(row["labels"].get(label)) for label in labels)
+    if soft and "votes" in row:
+        values = _shares(row["votes"], labels)
+    if not isinstance(row["text"], str):
+        raise TypeError(f"text is a {type(row['text']).__name__}")
+    return Example(str(row["id"]), row["text"], values, path.name.split(".")[0], row.get("pair"))
+
+
+def _probability(value: Any) -> float | None:
+    if value is not None and not 0 <= value <= 1:
+        raise ValueError(f"a label is {value!r}: not between 0 and 1")
+    return value  # type: ignore[no-any-return]
+
+
+def _shares(votes: dict[str, int], labels: Sequence[str]) -> tuple[float | None, ...]:
+    """The share of annotators that gave this label or a graver one."""
+    total = sum(votes.values())
+    return tuple(sum(votes.get(label, 0) for label in labels[: k + 1]) / total for k in range(len(labels)))
+
+
+def tokenise(
+    tokenizer: Tokenizer, examples: Iterable[Example], max_length: int, normalisation: Normalisation = AS_WRITTEN
+) -> list[list[int]]:
+    """Token ids of each example, `[CLS]` … `[SEP]`, cut at `max_length` (training only: serving uses windows)."""
+    cls, sep = special_token(tokenizer, "[CLS]"), special_token(tokenizer, "[SEP]")
+    texts = [normalise(example.text, normalisation).text for example in examples]
+    return [[cls, *ids[: max_length - 2], sep] for ids in encode(tokenizer, texts)]
+
+
+def read_unlabelled(path: Path, labels: int) -> list[Example]:
+    """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
+    source = path.name.split(".")[0]
+    return _read(path, "a post", lambda row: Example(str(row["id"]), row["text"], (None,) * labels, source))
+
+
+def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Example]:
+    found = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    found.append(parse(json.loads(line)))
+                except (ValueError, KeyError, AttributeError, TypeError) as error:
+                    raise Fatal(f"{path}:{number}: not {what}: {error!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"{path}: cannot be read: {error}") from error
+    if not found:
+        raise Fatal(f"{path}: holds no posts")
+    return found
+
+
+def sample(rows: Sequence[Example], count: int) -> list[Example]:
+    """At most `count` rows, evenly spread over `rows`: the same every time."""
+    return [rows[position * len(rows) // count] for position in range(count)] if len(rows) > count else list(rows)

@@ -1,0 +1,1 @@
+"""ELECTRA's replaced-token detection."""

@@ -1,0 +1,1 @@
+"""Many short runs beside each other: what to vary, and the table in the end."""

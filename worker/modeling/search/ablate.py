@@ -1,0 +1,143 @@
+"""What each choice of the normaliser is worth: one change at a time against a base, several seeds, two settings.
+
+In domain, and with one source left out of training and evaluated on: a choice may help by fitting a source's style,
+which the second setting shows. All figures are of the report halves of the development files, after the last epoch.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from worker.core.errors import Fatal
+from worker.modeling.claim import claim
+from worker.modeling.posts.sampling import sample_files
+from worker.modeling.search.ablate_table import BASE, Run, write_tables
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.train import train
+from worker.modeling.writing import write_text
+from worker.text.options import Normalisation
+
+SETTINGS = "ablation.json"
+RUNS = "runs.jsonl"
+IN_DOMAIN = "in domain"
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """`posts` training posts in each run, drawn anew for each of `seeds`; `left_out`: a source, None for no such runs.
+
+    `only`: names of the options to vary, () for all.
+    """
+
+    posts: int
+    seeds: int = 3
+    left_out: str | None = None
+    only: tuple[str, ...] = ()
+
+
+def variants(base: Normalisation, only: Sequence[str] = ()) -> dict[str, Normalisation]:
+    """`base` and every normalisation that differs from it in one option, by name. Raises Fatal for an unknown option."""
+    known = {field.name: get_args(field.type) for field in fields(Normalisation)}
+    if unknown := set(only).difference(known):
+        raise Fatal(f"--only {' '.join(sorted(unknown))}: the options are {', '.join(known)}")
+    chosen = asdict(base)
+    return {BASE: base} | {
+        f"{option}={choice}": Normalisation.of({**chosen, option: choice})
+        for option in only or known
+        for choice in known[option]
+        if choice != chosen[option]
+    }
+
+
+def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation) -> str:
+    """Do the runs that `out` does not hold yet; write the table to `out` and return it.
+
+    Raises Fatal where `out` holds another ablation or a file or option does not fit. Ctrl-C loses the run at hand only
+    back to its checkpoint.
+    """
+    settings = _settings(base, dev, what)
+    shared = {f"ablation.{key}": value for key, value in asdict(what).items()}
+    claim(out / SETTINGS, {**asdict(base), **shared, "dev": [*map(str, dev)]})
+    done = _read(out / RUNS)
+    wanted = [
+        (setting, name, normalisation, seed)
+        for seed in range(base.seed, base.seed + what.seeds)  # by seed: an unfinished table compares whole seeds
+        for setting in settings
+        for name, normalisation in variants(base.normalisation, what.only).items()
+    ]
+    open_runs = [
+        run for run in wanted if (run[0], run[1], run[3]) not in {(r.setting, r.variant, r.seed) for r in done}
+    ]
+    for number, (setting, name, normalisation, seed) in enumerate(open_runs, 1):
+        started = time.monotonic()
+        recipe = replace(base, normalisation=normalisation, seed=seed)
+        done.append(_run(recipe, settings[setting], out, what, Run(setting, name, seed, {})))
+        write_text(out / RUNS, "".join(json.dumps(asdict(run)) + "\n" for run in done))
+        minutes = (time.monotonic() - started) * (len(open_runs) - number) / 60
+        print(
+            f"run {number}/{len(open_runs)}: {setting}, {name}, seed {seed}: mean AUROC {done[-1].mean:.4f}; "
+            f"{minutes:.0f} min left",
+            flush=True,
+        )
+    shutil.rmtree(out / "samples", ignore_errors=True)
+    return write_tables(out, done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    train: tuple[Path, ...]
+    dev: tuple[Path, ...]
+
+
+def _settings(base: Recipe, dev: Sequence[Path], what: Ablation) -> dict[str, _Setting]:
+    if not dev:
+        raise Fatal("--dev: variants are compared on development files: name at least one")
+    files = tuple(map(Path, base.train))
+    found = {IN_DOMAIN: _Setting(files, tuple(dev))}
+    if what.left_out is not None:
+        rest = tuple(path for path in files if _source(path) != what.left_out)
+        own = tuple(path for path in dev if _source(path) == what.left_out)
+        if not own or not rest or len(rest) == len(files):
+            raise Fatal(
+                f"--leave-out {what.left_out}: needs a file of it in --train and in --dev, and another in --train; "
+                f"sources: {', '.join(sorted({_source(path) for path in files}))}"
+            )
+        found[f"without {what.left_out}"] = _Setting(rest, own)
+    return found
+
+
+def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run) -> Run:
+    # One draw for all variants of a seed, and for both settings: they differ in nothing else.
+    sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
+    names = {path.name for path in setting.train}
+    chosen = tuple(str(path) for path in sample if path.name in names)
+    directory = out / "run" / f"{run.setting} {run.variant} {run.seed}".replace(" ", "_")
+    metrics = train(replace(recipe, train=chosen), setting.dev, directory)
+    shutil.rmtree(directory)
+    scores: dict[str, dict[str, float]] = metrics["epochs"][-1]["report"]
+    if not any(scores.values()):
+        raise Fatal("--dev: no file has a label with both values in its report half")
+    return replace(run, scores=scores)
+
+
+def _source(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def _read(path: Path) -> list[Run]:
+    if not path.exists():
+        return []
+    return list(_parsed(path))
+
+
+def _parsed(path: Path) -> Iterator[Run]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row: dict[str, Any] = json.loads(line)
+            yield Run(**row)
+        except (ValueError, TypeError) as error:
+            raise Fatal(f"{path}:{number}: no run of this program ({error}): remove the line") from error

@@ -1,0 +1,1 @@
+"""Fine-tuning and distillation: from an encoder and posts to a classifier."""

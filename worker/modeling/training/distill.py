@@ -1,0 +1,80 @@
+"""Teachers' logits of posts, scored once and kept: what a student learns from."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import load_tokenizer
+from worker.modeling.posts.examples import Example, tokenise
+from worker.modeling.posts.folds import fold_of
+from worker.modeling.training.network import Classifier, device, predict_logits
+from worker.modeling.training.teacher_scores import TeacherScores
+
+_PART = 4096
+"""Posts after which scores are saved: a few minutes' work at most is done twice."""
+
+
+def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) -> TeacherScores:
+    """Mean logits of `teachers` for all `examples`, taken from `cache` or computed and added to it.
+
+    A teacher with a head for a post's source speaks with the mean of that and its common head; where some teachers
+    never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
+    is given, or where teachers have other labels than each other.
+    """
+    known = TeacherScores.read(cache) if cache.exists() else None
+    missing = [e for e, have in zip(examples, known.known(examples), strict=True) if not have] if known else [*examples]
+    if missing and not teachers:
+        raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
+    models = [(Classifier.load(path).to(device()), path) for path in teachers] if missing else []
+    if len({model.config.labels for model, _ in models}) > 1:
+        raise Fatal("the teachers do not have the same labels")
+    started = time.monotonic()
+    for start in range(0, len(missing), _PART):
+        part = missing[start : start + _PART]
+        logits = _mean(models, part)
+        known = _joined(known, TeacherScores.of(part, logits))
+        known.write(cache)
+        done = start + len(part)
+        left = (time.monotonic() - started) / done * (len(missing) - done)
+        print(f"teachers scored {done:,}/{len(missing):,} posts, {left / 60:.0f} min left", flush=True)
+    if known is None:
+        raise Fatal("no posts to score")
+    return known
+
+
+def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]) -> torch.Tensor:
+    """For each post the mean of the teachers that never saw it, or of all where each did."""
+    unseen = torch.tensor([[_unseen(model.config.fold, e) for e in examples] for model, _ in models])
+    asked = torch.where(unseen.any(dim=0), unseen, True)
+    total = torch.zeros(len(examples), len(models[0][0].config.labels))
+    for (model, path), chosen in zip(models, asked, strict=True):
+        if chosen.any():
+            total[chosen] += _logits(model, path, [e for e, ask in zip(examples, chosen, strict=True) if ask])
+    return total / asked.sum(dim=0)[:, None]
+
+
+def _unseen(fold: tuple[int, int] | None, example: Example) -> bool:
+    labelled = any(value is not None for value in example.labels)
+    return not labelled or (fold is not None and fold_of(example, fold[1]) == fold[0])
+
+
+def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:
+    rows = tokenise(
+        load_tokenizer(path / "tokenizer.json"), examples, model.config.max_length, model.config.normalisation
+    )
+    names = model.config.sources
+    return predict_logits(model, rows, [names.index(e.source) if e.source in names else -1 for e in examples])
+
+
+def _joined(known: TeacherScores | None, more: TeacherScores) -> TeacherScores:
+    if known is None:
+        return more
+    return TeacherScores(
+        np.concatenate((known.keys, more.keys)),
+        np.concatenate((known.digests, more.digests)),
+        np.concatenate((known.logits, more.logits)),
+    )

@@ -1,0 +1,78 @@
+"""What teachers said of posts: logits by source and id, without any text, so that they can be kept and shared."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.core.errors import Fatal
+from worker.modeling.posts.examples import Example
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherScores:
+    """`keys` str [posts] "source/id"; `digests` uint32 [posts], CRC-32 of the texts; `logits` float32 [posts, labels]."""
+
+    keys: NDArray[np.str_]
+    digests: NDArray[np.uint32]
+    logits: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], logits: Tensor) -> "TeacherScores":
+        """The scores of `examples`, in their order."""
+        keys = np.array([key(e) for e in examples])
+        digests = np.array([digest(e) for e in examples], dtype=np.uint32)
+        return cls(keys, digests, logits.numpy().astype(np.float32))
+
+    @classmethod
+    def read(cls, path: Path) -> "TeacherScores":
+        """Read what `write` wrote. Raises Fatal for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                return cls(found["keys"], found["digests"], found["logits"].astype(np.float32))
+        except (OSError, ValueError, KeyError) as error:
+            raise Fatal(f"{path}: no teacher scores: {error}; `moderation-model distill` writes them") from error
+
+    def write(self, path: Path) -> None:
+        """Write to `path` (.npz; logits as float16), aside first."""
+        partial = path.with_suffix(".partial.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(partial, keys=self.keys, digests=self.digests, logits=self.logits.astype(np.float16))
+        partial.replace(path)
+
+    def probabilities(self, examples: Sequence[Example]) -> Tensor:
+        """float32 [posts, labels]. Raises Fatal where a post is missing or its text is another than the teachers'."""
+        positions = self._positions(examples)
+        if (missing := positions.index(None) if None in positions else None) is not None:
+            raise Fatal(f"teacher scores: none for {key(examples[missing])!r}; score these files with --teacher first")
+        logits = torch.from_numpy(self.logits[np.array(positions, dtype=np.int64)])
+        return logits.sigmoid()
+
+    def known(self, examples: Sequence[Example]) -> list[bool]:
+        """Whether each post has scores already."""
+        return [position is not None for position in self._positions(examples)]
+
+    def _positions(self, examples: Sequence[Example]) -> list[int | None]:
+        index = {name: position for position, name in enumerate(self.keys.tolist())}
+        found = []
+        for example in examples:
+            position = index.get(key(example))
+            if position is not None and int(self.digests[position]) != digest(example):
+                raise Fatal(f"teacher scores: {key(example)!r} had another text: these are the scores of other files")
+            found.append(position)
+        return found
+
+
+def key(example: Example) -> str:
+    """What identifies a post over all files."""
+    return f"{example.source}/{example.id}"
+
+
+def digest(example: Example) -> int:
+    """CRC-32 of a post's text: tells changed files, not attacks."""
+    return zlib.crc32(example.text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,238 @@
+"""Fine-tune an encoder to a classifier: resumable, deterministic by seed."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import load_tokenizer
+from worker.modeling.posts.examples import Example, read_examples, tokenise
+from worker.modeling.posts.halves import only
+from worker.modeling.training import checkpoint
+from worker.modeling.training.losses import Loss
+from worker.modeling.training.network import Classifier, ClassifierConfig, device, load_encoder, predict
+from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.training_set import TrainingSet, read_training_set
+
+PROGRESS_STEPS = 100
+Metrics = dict[str, Any]
+Report = Callable[[int, Metrics], None]
+"""Called after each epoch with its number (from 1) and its metrics; raise to stop."""
+
+
+def train(
+    recipe: Recipe,
+    dev: Sequence[Path],
+    out: Path,
+    checkpoint_seconds: float = 600.0,
+    report: Report = lambda _epoch, _metrics: None,
+) -> Metrics:
+    """Train, writing `out` at the end and `out/checkpoint.pt` on the way; a second call goes on from there.
+
+    Returns (and writes to `out/metrics.json`) AUROC of each dev file and label after each epoch, for both halves of
+    the file: `selection` decides about stopping, `report` about nothing. Raises Fatal for what cannot be trained on.
+    """
+    torch.manual_seed(recipe.seed)
+    tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
+    data = read_training_set(recipe, tokenizer)
+    run = _Run(recipe, data, tokenizer, dev, out)
+    run.resume()
+    run.train(checkpoint_seconds, report)
+    return run.finish()
+
+
+class _Run:
+    """What changes while training: weights, optimiser, step, history."""
+
+    def __init__(self, recipe: Recipe, data: TrainingSet, tokenizer: Tokenizer, dev: Sequence[Path], out: Path) -> None:
+        self.recipe, self.data, self.out = recipe, data, out
+        self.dev = [_DevSet(path, recipe, tokenizer) for path in dev]
+        encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
+        _check_vocabulary(encoder.config.vocab_size, tokenizer, recipe.encoder)
+        sources = data.sources if recipe.source_heads else ()
+        config = ClassifierConfig(
+            recipe.labels,
+            recipe.max_length,
+            head=recipe.head,
+            sources=sources,
+            fold=None if recipe.fold is None else (recipe.fold, recipe.folds),
+            normalisation=recipe.normalisation,
+        )
+        self.model = Classifier(encoder, config, recipe.dropout).to(device())
+        self.average = _average(self.model, recipe)
+        self.optimiser = build_optimiser(self.model, recipe)
+        self.loss = Loss(self.model, data, recipe, _teacher(recipe))
+        self.steps = sum(1 for epoch in range(recipe.epochs) for _ in batches(data.rows, data.pairs, recipe, epoch))
+        self.step = 0
+        self.begun = 0
+        self.history: list[Metrics] = []
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished
+
+    def resume(self) -> None:
+        state = checkpoint.load(self.out / "checkpoint.pt", asdict(self.recipe))
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.step, self.begun, self.history = state["step"], state["begun"], json.loads(state["history"])
+        print(f"resuming at step {self.step} from {self.out / 'checkpoint.pt'}", flush=True)
+
+    def train(self, checkpoint_seconds: float, report: Report) -> None:
+        progress = _Progress(self.steps, self.step)
+        saved = time.monotonic()
+        while len(self.history) < self.recipe.epochs:
+            if self._stopped():
+                print(f"no better for {self.recipe.patience} epochs: stopping", flush=True)
+                break
+            order = batches(self.data.rows, self.data.pairs, self.recipe, len(self.history))
+            for batch in islice(order, self.step - self.begun, None):
+                progress.add(self.step + 1, self._learn(batch), sum(len(self.data.rows[i]) for i in batch))
+                if time.monotonic() - saved > checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+            self._end_epoch()
+            report(len(self.history), self.history[-1])
+
+    def _learn(self, batch: Sequence[int]) -> torch.Tensor:
+        self.model.train()
+        set_learning_rate(self.optimiser, self.recipe, self.step, self.steps)
+        loss = self.loss(batch)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        self.step += 1
+        return loss.detach()
+
+    def _end_epoch(self) -> None:
+        model = self._kept()
+        found = {half: {d.name: d.auroc(model, half) for d in self.dev} for half in ("selection", "report")}
+        values = [v for scores in found["selection"].values() for v in scores.values()]
+        mean = sum(values) / len(values) if values else None
+        self.history.append({"mean": mean, **found})
+        self.begun = self.step
+        print(f"epoch {len(self.history)}: mean {mean} {json.dumps(found)}", flush=True)
+        if self.recipe.patience and self._best() == len(self.history) - 1:
+            torch.save(model.state_dict(), self.out / "best.pt")
+        self._save()
+
+    def _best(self) -> int:
+        means = [m["mean"] if m["mean"] is not None else 0.0 for m in self.history]
+        return means.index(max(means))
+
+    def _stopped(self) -> bool:
+        return bool(self.recipe.patience and self.history) and self._age() >= self.recipe.patience
+
+    def _age(self) -> int:
+        return len(self.history) - 1 - self._best()
+
+    def _kept(self) -> Classifier:
+        return self.model if self.average is None else self.average.module  # type: ignore[return-value]
+
+    def _save(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "begun": self.begun,
+            "history": json.dumps(self.history),
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        checkpoint.save(self.out / "checkpoint.pt", asdict(self.recipe), state)
+
+    def finish(self) -> Metrics:
+        model = self._kept()
+        if self.recipe.patience and self.history:
+            model.load_state_dict(torch.load(self.out / "best.pt", weights_only=True))
+        model.save(self.out, Path(self.recipe.encoder) / "tokenizer.json")
+        metrics = {"recipe": asdict(self.recipe), "posts": len(self.data.rows), "epochs": self.history}
+        (self.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        return metrics
+
+
+class _DevSet:
+    """A development file, tokenised."""
+
+    def __init__(self, path: Path, recipe: Recipe, tokenizer: Tokenizer) -> None:
+        self.name = path.name
+        examples = read_examples(path, recipe.labels)
+        self._halves = {half: only(examples, half) for half in ("selection", "report")}
+        self._rows = {
+            half: tokenise(tokenizer, found, recipe.max_length, recipe.normalisation)
+            for half, found in self._halves.items()
+        }
+
+    def auroc(self, model: Classifier, half: str) -> dict[str, float]:
+        """AUROC of each label of which the half knows both values."""
+        examples = self._halves[half]
+        return _auroc(model.config.labels, examples, predict(model, self._rows[half])) if examples else {}
+
+
+class _Progress:
+    """A line now and then: loss, rate, time left."""
+
+    def __init__(self, steps: int, first: int) -> None:
+        self._steps, self._first = steps, first
+        self._started = time.monotonic()
+        self._tokens = 0
+        self._loss = 0.0
+
+    def add(self, step: int, loss: torch.Tensor, tokens: int) -> None:
+        self._tokens += tokens
+        self._loss += float(loss)
+        if step % PROGRESS_STEPS == 0:
+            spent = time.monotonic() - self._started
+            left = spent / (step - self._first) * (self._steps - step)
+            mean = self._loss / min(PROGRESS_STEPS, step - self._first)
+            rate = self._tokens / spent
+            print(
+                f"step {step}/{self._steps} loss {mean:.3f}, {rate:,.0f} tokens/s, {left / 60:.0f} min left", flush=True
+            )
+            self._loss = 0.0
+
+
+def _auroc(labels: Sequence[str], examples: Sequence[Example], scores: torch.Tensor) -> dict[str, float]:
+    found = {}
+    for k, label in enumerate(labels):
+        chosen = [i for i, e in enumerate(examples) if e.labels[k] is not None]
+        truth = [examples[i].labels[k] for i in chosen]
+        if len(set(truth)) > 1:
+            found[label] = round(float(roc_auc_score(truth, scores[chosen, k].numpy())), 4)
+    return found
+
+
+def _average(model: Classifier, recipe: Recipe) -> AveragedModel | None:
+    if not recipe.average:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
+
+
+def _teacher(recipe: Recipe) -> Classifier | None:
+    if recipe.hidden_teacher is None or not recipe.hidden_weight:
+        return None
+    teacher = Classifier.load(Path(recipe.hidden_teacher)).to(device())
+    return teacher.requires_grad_(False)
+
+
+def _check_vocabulary(rows: int, tokenizer: Tokenizer, encoder: str) -> None:
+    highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
+    if highest >= rows:
+        raise Fatal(
+            f"{encoder}: the vocabulary has a piece {highest}, the encoder {rows} embeddings: they do not belong together"
+        )

@@ -1,0 +1,130 @@
+"""The posts of a run as token ids and targets."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import encode, special_token
+from worker.modeling.posts.examples import Example, read_examples, read_unlabelled, tokenise
+from worker.modeling.posts.folds import fold_of
+from worker.modeling.posts.pairs import find_pairs
+from worker.modeling.posts.subgroups import mentions
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.teacher_scores import TeacherScores
+from worker.text.normalise import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Posts of all files of a recipe, in the order of the files.
+
+    `rows`: token ids. `targets`, `weights`: float32 [posts, labels]; a weight of 0 is an unknown label.
+    `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
+    `labels` float32 [posts, labels] beside. `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
+    `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
+    `occluded`: token ids of the posts that name a group, without the name.
+    """
+
+    rows: list[list[int]]
+    targets: Tensor
+    weights: Tensor
+    labels: Tensor
+    known: Tensor
+    source: Tensor
+    sources: tuple[str, ...]
+    twins: dict[int, list[tuple[int, int]]]
+    occluded: dict[int, list[int]]
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """All near-twins."""
+        return [pair for pairs in self.twins.values() for pair in pairs]
+
+
+def read_training_set(recipe: Recipe, tokenizer: Tokenizer) -> TrainingSet:
+    """Read, tokenise and combine the files of `recipe`. Raises Fatal naming what is wrong with which."""
+    examples = read_posts(recipe)
+    if recipe.shuffle_labels:
+        examples = _shuffled(examples, recipe.seed)
+    sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
+    for name in (*recipe.source_weights, *recipe.positive_weights):
+        if name not in (*sources, *recipe.labels):
+            raise Fatal(f"a weight is given for {name!r}; sources: {', '.join(sources)}; labels: {recipe.labels}")
+    labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
+    known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
+    targets, weights = labels, known
+    if recipe.teacher_scores:
+        taught = TeacherScores.read(Path(recipe.teacher_scores)).probabilities(examples)
+        own = known * (1 - recipe.teacher_weight)
+        targets, weights = labels * own + taught * (1 - own), torch.ones_like(known)
+    factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
+    positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
+    weights = weights * factors * (1 + (positive - 1) * targets)
+    return TrainingSet(
+        rows=tokenise(tokenizer, examples, recipe.max_length, recipe.normalisation),
+        targets=targets,
+        weights=weights,
+        labels=labels,
+        known=known,
+        source=torch.tensor([sources.index(e.source) if _labelled(e) else -1 for e in examples]),
+        sources=sources,
+        twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
+        occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
+    )
+
+
+def read_posts(recipe: Recipe) -> list[Example]:
+    """The posts of all files of a recipe: labelled, clean, unlabelled."""
+    balanced = bool(recipe.clean)
+    found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
+    found += [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
+    if recipe.fold is not None:
+        found = [e for e in found if fold_of(e, recipe.folds) != recipe.fold]
+    found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
+    if not found:
+        raise Fatal("training data: the files given to --train hold no posts")
+    for k, label in enumerate(recipe.labels):
+        values = {e.labels[k] for e in found} - {None}
+        if len(values) < 2 and not recipe.teacher_scores:
+            raise Fatal(
+                f"training data: the label {label!r} has {len(values)} value(s) in all files of --train: a "
+                "classifier needs posts with and without it; null means unknown, 0 means without"
+            )
+    return found
+
+
+def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, recipe: Recipe) -> dict[int, list[int]]:
+    """Posts that name a group, with [MASK] for the first name: what explanation regularisation compares with."""
+    texts = [normalise(example.text, recipe.normalisation).text for example in examples]
+    named = [(i, text, found[0]) for i, text in enumerate(texts) if (found := mentions(text))]
+    before = encode(tokenizer, [text[: mention.start] for _, text, mention in named])
+    after = encode(tokenizer, [text[mention.end :] for _, text, mention in named])
+    cls, sep, mask = (special_token(tokenizer, name) for name in ("[CLS]", "[SEP]", "[MASK]"))
+    return {
+        i: [cls, *[*left, mask, *right][: recipe.max_length - 2], sep]
+        for (i, _, _), left, right in zip(named, before, after, strict=True)
+    }
+
+
+def _by_first(pairs: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for pair in pairs:
+        found.setdefault(pair[0], []).append(pair)
+    return found
+
+
+def _labelled(example: Example) -> bool:
+    return any(value is not None for value in example.labels)
+
+
+def _shuffled(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The same posts with each other's labels: a classifier that still beats chance reads them where it must not."""
+    labels = [example.labels for example in examples]
+    random.Random(seed).shuffle(labels)
+    return [Example(e.id, e.text, own, e.source) for e, own in zip(examples, labels, strict=True)]
