@@ -3,7 +3,13 @@
 import argparse
 from pathlib import Path
 
-_TEXTS = "texts that tell the tokens' frequencies, for --factorise, or whose pieces multilingual-e5-small must keep"
+_TEXTS = (
+    "texts that tell the tokens' frequencies, for --factorise, or the commonest emoji, for --emoji-rows, or whose "
+    "pieces multilingual-e5-small must keep; files of lines or .jsonl, either with .zst"
+)
+_EMOJI = (
+    "give the COUNT commonest emoji of --texts a spare row of the vocabulary each ([unusedN]; serve with emoji=keep)"
+)
 HELP = "an ELECTRA encoder from pretrained BERT-shaped weights"
 
 
@@ -18,13 +24,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=_numbers, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")
     parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
     parser.add_argument("--texts", type=Path, nargs="+", default=[], help=_TEXTS)
+    parser.add_argument("--emoji-rows", type=int, metavar="COUNT", help=_EMOJI)
     parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.encoders.warm_start import warm_start
 
-        made = warm_start(chosen.source, chosen.out, chosen.layers, chosen.factorise, chosen.texts, chosen.heads)
+        made = warm_start(
+            chosen.source, chosen.out, chosen.layers, chosen.factorise, chosen.texts, chosen.heads, chosen.emoji_rows
+        )
         print(f"{chosen.out}: hidden states differ from the source by {made.difference:.1e} at most")
+        if made.emoji:
+            print(f"{len(made.emoji)} emoji have rows of their own: train it before use, with emoji=keep")
         if lost := made.factorised:
             print(
                 f"then factorised to {lost.dimensions} dimensions, which is an approximation: of the energy of the "

@@ -2,7 +2,8 @@
 
 Sources: a pinned Maven artifact that ships an ONNX export and its tokenizer, such an export as files, a Hugging Face
 directory, or a hub id. The result is compared with its source before it is written, so nothing is learnt anew;
-factorising its embeddings afterwards (`worker.modeling.encoders.factorise`) is an approximation, and reported as one.
+rows for emoji (`worker.modeling.encoders.emoji`) replace some that no text reaches, and factorising the embeddings
+afterwards (`worker.modeling.encoders.factorise`) is an approximation, and reported as one.
 """
 
 import json
@@ -21,6 +22,7 @@ from worker.modeling.encoders.bert_directory import from_hugging_face
 from worker.modeling.encoders.bert_export import from_export
 from worker.modeling.encoders.directories import refuse_full, written_aside
 from worker.modeling.encoders.electra_weights import keep_layers
+from worker.modeling.encoders.emoji import give_rows
 from worker.modeling.encoders.factorise import Factorised, count_tokens, factorise
 from worker.modeling.encoders.multilingual import wheel
 from worker.modeling.encoders.multilingual.source import from_packed
@@ -35,12 +37,16 @@ REPORT = "warm_start.json"
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """What was made of what. `difference`: of the hidden states from the source's, before factorising."""
+    """What was made of what.
+
+    `difference`: of the hidden states from the source's, before what follows. `emoji`: those with rows of their own.
+    """
 
     source: str
     layers: tuple[int, ...] | None
     difference: float
     factorised: Factorised | None
+    emoji: tuple[str, ...] = ()
 
 
 def warm_start(
@@ -50,18 +56,23 @@ def warm_start(
     dimensions: int | None = None,
     texts: Sequence[Path] = (),
     heads: int = 12,
+    emoji_rows: int | None = None,
 ) -> WarmStart:
     """Write an `ElectraModel` directory with tokenizer.json and warm_start.json to `out`.
 
     `source`: the name of one of ARTIFACTS, MULTILINGUAL (whose vocabulary is cut down to Korean and the pieces that
-    `texts` hold), a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face
-    directory or hub id. `layers`: those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which
-    `texts` tell the tokens' frequencies. `heads` is read for a directory with an ONNX export alone: an export does
-    not say. Raises Fatal, with nothing written, where the source cannot be had, fails its checksum, computes
-    something else, or has a vocabulary of another size.
+    `texts` hold), a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face directory or hub id. `layers`:
+    those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which `texts` tell the tokens'
+    frequencies. `emoji_rows`: how many of the commonest emoji of `texts` get a spare row of the vocabulary. `heads` is
+    read for a directory with an ONNX export alone: an export does not say. Raises Fatal, with nothing written, where
+    the source cannot be had, fails its checksum, computes something else, has a vocabulary of another size or too few
+    spare rows, or `texts` lack what they are read for.
     """
     refuse_full(out)
-    if (dimensions is None) != (not texts) and not (texts and source == MULTILINGUAL):
+    if emoji_rows is not None and not texts:
+        raise Fatal("warm-start: --emoji-rows needs --texts: they tell which emoji are common")
+    reads_texts = dimensions is not None or emoji_rows is not None or source == MULTILINGUAL
+    if (dimensions is not None and not texts) or (texts and not reads_texts):
         raise Fatal("warm-start: --factorise and --texts go together: the texts tell how frequent each token is")
     with tempfile.TemporaryDirectory() as scratch:
         model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
@@ -72,11 +83,16 @@ def warm_start(
         hardened = load_tokenizer(folder / "tokenizer.json")
         for token in ("[CLS]", "[SEP]"):
             special_token(hardened, token)
+        emoji: tuple[str, ...] = ()
+        if emoji_rows is not None:
+            tokenizer, emoji = give_rows(model, tokenizer, hardened, emoji_rows, texts)
+            tokenizer.save(str(folder / "tokenizer.json"))
+            hardened = load_tokenizer(folder / "tokenizer.json")
         factorised = None
         if dimensions is not None:
             model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model))
         model.save_pretrained(folder)
-        report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised)
+        report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised, emoji)
         (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
     return report
 
