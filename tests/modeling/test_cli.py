@@ -53,9 +53,13 @@ def test_bundle_and_floor_are_measured_and_carded(
     assert {row["label"] for row in rows} == {"hate", "offensive"}
     assert all(row["auroc"] > 0.9 for row in rows)  # it was trained on these very posts
 
-    arguments = ["card", "--bundle", str(bundle), "--classifier", str(classifier), "--encoder", "a random one (CC0)"]
-    arguments += ["--vocabulary", "letters (CC0)", "--metrics", f"Our own posts={ours}", f"Floor={floor}"]
-    assert main(arguments) == 0
+    about = tmp_path / "about.toml"
+    about.write_text(
+        'encoder = "a random one (CC0)"\nvocabulary = "letters (CC0)"\nmake = "make ours"\n'
+        'limits = "Reads letters only."\nprobes = ["the sun", "going home"]\n'
+    )
+    arguments = ["card", "--bundle", str(bundle), "--classifier", str(classifier), "--about", str(about)]
+    assert main([*arguments, "--metrics", f"Our own posts={ours}", f"Floor={floor}"]) == 0
     card = (bundle / "MODEL_CARD.md").read_text()
     assert card.startswith("# tiny 1.2.3\n")
     assert (
@@ -66,9 +70,11 @@ def test_bundle_and_floor_are_measured_and_carded(
         assert heading in card
     assert "The encoder is a random one (CC0)" in card
     assert "The vocabulary is letters (CC0)" in card
+    assert "| learning_rate | " in card
+    assert "Reads letters only." in card
+    assert "| the sun | 0." in card
     again = card.partition("## Make it again")[2]
-    assert "--metrics 'Our own posts=ours.json' Floor=floor.json\n" in again  # the headings of this very card
-    assert "--quantization int8-7bit" in again
+    assert "```sh\nmake ours\n```" in again
     assert '{"id": "a1", "text": "a post", "labels": {"hate": 0, "offensive": null}}' in again
     assert str(posts.parent) not in card
     load_bundle(bundle)
@@ -81,13 +87,14 @@ def test_bundle_and_floor_are_measured_and_carded(
         ("evaluate --baseline --train {empty} --data {posts}", "--train"),
         ("evaluate --bundle {bundle} --data {empty}", "--data"),
         (
-            "card --bundle {bundle} --classifier {missing} --encoder any --vocabulary any --metrics A={empty}",
-            "cannot be read",
+            "card --bundle {bundle} --classifier {missing} --about {missing} --metrics A={empty}",
+            "--about {missing}: cannot be read",
         ),
         (
-            "card --bundle {bundle} --classifier {missing} --encoder any --vocabulary any --metrics nonsense",
-            "HEADING=FILE",
+            "card --bundle {bundle} --classifier {missing} --about {empty} --metrics A={empty}",
+            "--about {empty}: encoder: Field required (keys: encoder, vocabulary, make, limits, probes)",
         ),
+        ("card --bundle {bundle} --classifier {missing} --about {empty} --metrics nonsense", "HEADING=FILE"),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),
     ],
 )
@@ -98,7 +105,7 @@ def test_failure_is_one_line_that_says_what_to_change(
     empty.touch()
     filled = arguments.format(bundle=bundle, posts=posts, empty=empty, missing=tmp_path / "missing")
     assert main(filled.split()) == 1
-    assert message in capsys.readouterr().err
+    assert message.format(empty=empty, missing=tmp_path / "missing") in capsys.readouterr().err
 
 
 WITHOUT_MODELING = """
@@ -117,7 +124,7 @@ sys.exit(main(sys.argv[1:]))
         "export --classifier {path} --out {path} --name a --version 1",
         "evaluate --bundle {path} --data {path}",
         "evaluate --baseline --train {path} --data {path}",
-        "card --bundle {path} --classifier {path} --encoder any --vocabulary any --metrics A={path}",
+        "card --bundle {path} --classifier {path} --about {path} --metrics A={path}",
     ],
 )
 def test_command_without_the_modeling_extra_says_how_to_install_it(tmp_path: Path, arguments: str) -> None:

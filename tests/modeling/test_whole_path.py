@@ -72,7 +72,8 @@ def test_every_step_from_a_published_encoder_to_a_served_bundle(made: Path) -> N
     run("thresholds --bundle {f}/bundle " + choose, made)
     run("suite --bundle {f}/bundle --json {f}/suite.json", made)
     run("explain --bundle {f}/bundle --text 'the bad sun going home' --html {f}/page.html", made)
-    card = "--encoder random --vocabulary letters --metrics 'Development={f}/bundle.json'"
+    (made / "about.toml").write_text('encoder = "random"\nvocabulary = "letters"\n')
+    card = "--about {f}/about.toml --metrics 'Development={f}/bundle.json'"
     run("card --bundle {f}/bundle --classifier {f}/student " + card, made)
 
     classifier = Classifier.load(made / "bundle")

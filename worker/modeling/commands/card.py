@@ -4,20 +4,21 @@ import argparse
 from pathlib import Path
 
 HELP = "write a bundle's MODEL_CARD.md from what evaluate measured"
+ABOUT = """TOML: `encoder` and `vocabulary` (what they were, whose, under what licence), and if you like `make` (the command
+that makes the bundle), `limits` (Markdown) and `probes` (made-up sentences to show with their scores)"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory; the card is written into it")
     parser.add_argument("--classifier", type=Path, required=True, help="the classifier it was exported from")
-    parser.add_argument("--encoder", required=True, help="what the encoder was, whose, and under what licence")
-    parser.add_argument("--vocabulary", required=True, help="the same of the tokenizer's vocabulary")
+    parser.add_argument("--about", type=Path, required=True, help=ABOUT)
     parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.model_card.card import parse_metrics, write_card
 
         metrics = parse_metrics(chosen.metrics)
-        print(write_card(chosen.bundle, chosen.classifier, chosen.encoder, chosen.vocabulary, metrics))
+        print(write_card(chosen.bundle, chosen.classifier, chosen.about, metrics))
 
     parser.set_defaults(run=run)

@@ -1,8 +1,8 @@
 """MODEL_CARD.md, rendered from what commands measured: no number in it is typed by hand."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +13,9 @@ from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, Manifest
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
-from worker.modeling.model_card import korean as card_korean
+from worker.modeling.model_card.about import About, read_about
 from worker.modeling.model_card.datasets import DATASETS
-
-LIMITS = """\
-- **English only**, and short informal posts above all: tweets, comments, forum posts. Other languages get scores too;
-  they mean nothing.
-- **Not for sole decisions.** It is made to sort posts for people to look at.
-- Its sources mean different things by *hate*: the same word is hateful in 2 % of one source's posts and in 82 % of
-  another's. The scores are a compromise between them.
-- Known blind spots: a sentence that only names a group, or stands up for one, may be scored as hate, as
-  surely as hate itself; insults without a slur are missed; negated hate ("nobody should say that ...") and quoted or
-  reported hate are mistaken for hate, or read too mildly; words joined together or spelt with symbols are missed;
-  irony, images, links and context outside the post are not seen; reclaimed slurs and dialect (African American
-  English above all) are over-flagged.
-- `offensive` was learnt from two sources, most of whose posts were found by looking for slurs; it over-flags posts of
-  other kinds.
-- A long post is scored in windows and takes its highest score, so very long posts are flagged more often; a hateful
-  sentence among many harmless ones in the same window scores lower than alone.
-- Probabilities are calibrated to the mixture of sources (see ECE), not to your traffic, where hate is rarer.
-"""
-
-PROBES = (
-    "what a lovely day",
-    "this is a shit phone",
-    "you are a fucking idiot",
-    "shut the fuck up bitch",
-    "kill all immigrants",
-    "women are inferior to men",
-    "I don't hate women",
-    "I love my muslim neighbours",
-    "black people deserve equal rights",
-    "he said that immigrants are vermin, and I told him to leave",
-    "go back to where you came from, we don't want your kind here",
-    "imm1grants are v.e.r.m.i.n",
-)
-"""Chosen to show blind spots, not to look good."""
-
+from worker.modeling.training.recipe import Recipe
 
 NO_BLOCKING = """\
 No label blocks by itself: this model is sure of itself where it is wrong, too (see the made-up sentences below), so
@@ -69,43 +35,39 @@ ROSY = "; they also chose the thresholds, so figures at a threshold are\nslightl
 OTHER_HALF = ", one half of them by a hash of their ids: the other half\nstopped, calibrated and chose the thresholds"
 
 
-def write_card(bundle: Path, classifier: Path, encoder: str, vocabulary: str, metrics: Mapping[str, Path]) -> Path:
-    """Write the card of `bundle`, trained as `classifier` says from the described encoder and vocabulary.
+def write_card(bundle: Path, classifier: Path, about: Path, metrics: Mapping[str, Path]) -> Path:
+    """Write the card of `bundle`, trained as `classifier` says; `about` is a file that `read_about` reads.
 
     `metrics`: headings, and files that `evaluate --json` wrote. Raises Fatal where a file cannot be read.
     """
     loaded = Classifier.load(bundle)
     manifest = loaded.bundle.manifest
+    told = read_about(about)
     recipe = _read(classifier / "metrics.json")["recipe"]
     measured = {heading: _read(path) for heading, path in metrics.items()}
-    dev = " ".join(dict.fromkeys(row["file"] for content in measured.values() for row in content["rows"]))
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size),
-            _origin(encoder, vocabulary, recipe),
+            _origin(told, recipe),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
-            "## Limits\n\n" + (card_korean.LIMITS if _is_korean(manifest) else LIMITS),
-            _probed(loaded),
-            _reproduce(manifest, recipe, dev, half, _card_command(encoder, vocabulary, metrics)),
+            f"## Limits\n\n{told.limits.strip()}\n",
+            *([_probed(loaded, told.probes)] if told.probes else []),
+            _reproduce(manifest, told.make, half),
         ]
     )
     (bundle / CARD).write_text(text, encoding="utf-8")
     return bundle / CARD
 
 
-def _probed(classifier: Classifier) -> str:
+def _probed(classifier: Classifier, probes: Sequence[str]) -> str:
     labels = " | ".join(classifier.labels)
     lines = [f"| made-up sentence | {labels} | action |", "|---|" + "---|" * (len(classifier.labels) + 1)]
-    for text in card_korean.PROBES if _is_korean(classifier.bundle.manifest) else PROBES:
+    for text in probes:
         scores = pool(classifier.score(classifier.windows([classifier.normalise(text).text])[0]))
         values = " | ".join(f"{score:.2f}" for score in scores)
         lines.append(f"| {text} | {values} | {decide(scores, classifier.bundle.policy).action} |")
     return "What that looks like, right and wrong, as this bundle scores it:\n\n" + "\n".join(lines) + "\n"
-
-
-def _is_korean(manifest: Manifest) -> bool:
-    return manifest.language.split("-")[0] == "ko"
 
 
 def _head(manifest: Manifest, size: int) -> str:
@@ -128,31 +90,58 @@ Policy `{manifest.policy.version}`, chosen on the development posts below:
 {BLOCKING if _may_block(manifest) else NO_BLOCKING}"""
 
 
-def _origin(encoder: str, vocabulary: str, recipe: Mapping[str, Any]) -> str:
-    lines = []
-    for name in recipe["train"]:
-        file = Path(name).name
-        data = DATASETS.get(file.split(".")[0])
-        known = f": [{data.title}]({data.source}) ({data.authors}), {data.licence}: {data.note}" if data else ""
-        lines.append(f"- `{file}`{known}")
+def _origin(told: About, recipe: Mapping[str, Any]) -> str:
     return f"""\
 ## What it was made from
 
-The encoder is {encoder},
+The encoder is {told.encoder},
 taken weight for weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`).
-The vocabulary is {vocabulary}.
+The vocabulary is {told.vocabulary}.
 
-Fine-tuned with one linear layer on [CLS], a sigmoid for each label, unknown labels masked: {recipe["epochs"]} epochs,
-batches of {recipe["batch_size"]}, learning rate {recipe["learning_rate"]}, dropout {recipe["dropout"]}, \
-at most {recipe["max_length"]} tokens, seed {recipe["seed"]}.
+Fine-tuned with one linear layer on [CLS], a sigmoid for each label, unknown labels masked, at most \
+{recipe["max_length"]} tokens, seed {recipe["seed"]}. What was chosen (`moderation-model train` and `distill` explain it):
+
+{_choices(recipe)}
 
 Trained on the training parts of:
 
-{chr(10).join(lines)}
+{_sources(recipe["train"])}
 
 The posts themselves are not part of this bundle. A label that has only one value in a whole source is treated as
 unknown there. No test set was used.
 """
+
+
+_ELSEWHERE = {"encoder", "train", "clean", "unlabelled", "teacher_scores", "seed", "max_length", "labels"}
+
+
+def _choices(recipe: Mapping[str, Any]) -> str:
+    """What the recipe says that its default does not, as a table; files are named elsewhere."""
+    usual = asdict(Recipe(encoder="", train=()))
+    always = ("epochs", "learning_rate", "batch_size", "dropout")
+    lines = ["| option | value |", "|---|---|"]
+    for name, value in recipe.items():
+        if name not in _ELSEWHERE and (name in always or value != usual.get(name)):
+            lines.append(f"| {name} | {_plain(value, usual.get(name))} |")
+    if taught := recipe.get("unlabelled"):
+        lines.append(f"| unlabelled | {', '.join(Path(name).name for name in taught)} |")
+    return "\n".join(lines)
+
+
+def _plain(value: Any, usual: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{k} {v}" for k, v in value.items() if not isinstance(usual, Mapping) or v != usual.get(k))
+
+
+def _sources(files: Sequence[str]) -> str:
+    lines = []
+    for name in files:
+        file = Path(name).name
+        data = DATASETS.get(file.split(".")[0])
+        known = f": [{data.title}]({data.source}) ({data.authors}), {data.licence}: {data.note}" if data else ""
+        lines.append(f"- `{file}`{known}")
+    return "\n".join(lines)
 
 
 def _measured(heading: str, content: Mapping[str, Any], *, full: bool) -> str:
@@ -161,19 +150,15 @@ def _measured(heading: str, content: Mapping[str, Any], *, full: bool) -> str:
     return "\n".join([f"## {heading}\n", content["note"] + "\n", markdown(rows_of(content)), *summary(shown)])
 
 
-def _reproduce(manifest: Manifest, recipe: Mapping[str, Any], dev: str, half: str, card: str) -> str:
-    names = " ".join(Path(name).name for name in recipe["train"])
+def _reproduce(manifest: Manifest, make: str, half: str) -> str:
     labels = dict.fromkeys(manifest.labels) | {manifest.labels[0]: 0}
     post = json.dumps({"id": "a1", "text": "a post", "labels": labels})
-    data = f"--data {dev}" + ("" if half == "all" else f" --half {half}")
-    if _is_korean(manifest):
-        return card_korean.MAKE_IT_AGAIN.format(
-            post=post, seed=recipe["seed"], split=ROSY if half == "all" else OTHER_HALF
-        )
+    command = f"```sh\n{make}\n```\n\n" if make else ""
     return f"""\
 ## Make it again
 
-Get the data sets from their authors (above) and write each part as a file of JSON Lines, UTF-8, one post a line:
+Get the data sets from their authors (above) and write each part as a file of JSON Lines, UTF-8, one post a line, under
+the names above and `<source>.dev.jsonl`:
 
 ```json
 {post}
@@ -181,41 +166,13 @@ Get the data sets from their authors (above) and write each part as a file of JS
 
 `id` is any string; a label is 1, 0, or null where the source does not say.
 
-```sh
-moderation-model warm-start all-minilm-l6-v2 --out encoder
-moderation-model train --encoder encoder --out classifier --epochs {recipe["epochs"]} \\
-    --train {names} --dev {dev}
-moderation-model export --classifier classifier --out bundle --name {manifest.name} --version {manifest.version} \\
-    --quantization {manifest.quantization.replace("-static", "")} --calibration {names} --dev {dev}{_block(manifest)}
-moderation-model export --classifier classifier --out fp32 --name {manifest.name} --version {manifest.version} \\
-    --quantization fp32 --dev {dev}{_block(manifest)}
-moderation-model evaluate --bundle bundle --reference fp32 {data} --json bundle.json
-moderation-model evaluate --bundle fp32 {data} --json fp32.json
-moderation-model evaluate --baseline --train {names} {data} --json floor.json
-{card}
-```
-
-Development posts are those of the same sources{ROSY if half == "all" else OTHER_HALF}. Training on another CPU gives
+{command}Development posts are those of the same sources{ROSY if half == "all" else OTHER_HALF}. Training on another CPU gives
 slightly different weights.
 """
 
 
-def _card_command(encoder: str, vocabulary: str, metrics: Mapping[str, Path]) -> str:
-    pairs = " ".join(shlex.quote(f"{heading}={path.name}") for heading, path in metrics.items())
-    return f"""\
-moderation-model card --bundle bundle --classifier classifier \\
-    --encoder {shlex.quote(encoder)} \\
-    --vocabulary {shlex.quote(vocabulary)} \\
-    --metrics {pairs}"""
-
-
 def _may_block(manifest: Manifest) -> list[str]:
     return [label for label, t in manifest.policy.thresholds.items() if t.block is not None]
-
-
-def _block(manifest: Manifest) -> str:
-    labels = _may_block(manifest)
-    return f" --block {' '.join(labels)}" if labels else ""
 
 
 def _read(path: Path) -> dict[str, Any]:

