@@ -51,7 +51,8 @@ def test_runs_pair_variants_and_leave_the_source_out(
         texts = "".join(Path(name).read_text() for name in own.train)
         seen.append((own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts))
         out.mkdir(parents=True)
-        return {"epochs": [{"report": {"chat.dev.jsonl": {"hate": 0.5 + own.seed / 10 + len(seen) / 100}}}]}
+        scores = {"chat.dev.jsonl": {"hate": 0.5 + own.seed / 10 + len(seen) / 100}}
+        return {"epochs": [{"selection": scores, "report": {"chat.dev.jsonl": {"hate": 0.1}}}]}
 
     monkeypatch.setattr(module, "train", spy)
     what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from worker.modeling.training import distill
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import Classifier, ClassifierConfig, load_encoder
+from worker.modeling.training.network import Classifier, ClassifierConfig, collate, load_encoder
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_posts, read_training_set
 
@@ -75,12 +75,27 @@ def test_twins_are_pushed_apart_until_the_margin(encoder: Path, posts: Path) -> 
 def test_identity_terms_alone_are_regularised(encoder: Path, posts: Path) -> None:
     model, data, loss = built(encoder, recipe(encoder, posts, explanation_weight=1.0))
     assert set(data.occluded) == {0, 1, 3}
-    assert all(len(data.occluded[i]) < len(data.rows[i]) for i in data.occluded)  # one [MASK] for many letters
+    assert all(len(data.occluded[i]) < len(data.rows[i]) for i in data.occluded)
     _, _, plain = built(encoder, recipe(encoder, posts))
     plain._model = model
     with torch.no_grad():
         assert loss([0, 2]) > plain([0, 2])
         assert loss([2]) == plain([2])
+
+
+def test_every_identity_term_of_a_post_is_left_out(encoder: Path, tmp_path: Path) -> None:
+    posts = write(tmp_path / "named.jsonl", ("jews and black women and rain", 0, 0), ("and and rain", 1, 1))
+    _, data, _ = built(encoder, recipe(encoder, posts, explanation_weight=1.0))
+    assert data.occluded == {0: data.rows[1]}
+
+
+def test_dropout_is_no_contribution(encoder: Path, posts: Path) -> None:
+    model, data, loss = built(encoder, recipe(encoder, posts, explanation_weight=1.0))
+    data.occluded[0] = data.rows[0]  # as if leaving the term out changed nothing
+    model.dropout.p = 0.5
+    features = model.features(model.states(*collate([data.rows[0]])), collate([data.rows[0]])[1])
+    with torch.no_grad():
+        assert float(loss._contribution([0], features)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: Path, posts: Path) -> None:

@@ -1,7 +1,8 @@
 """What each choice of the normaliser is worth: one change at a time against a base, several seeds, two settings.
 
 In domain, and with one source left out of training and evaluated on: a choice may help by fitting a source's style,
-which the second setting shows. All figures are of the report halves of the development files, after the last epoch.
+which the second setting shows. All figures are of the selection halves of the development files, after the last epoch:
+what is chosen here is reported on the other half.
 """
 
 import json
@@ -118,9 +119,9 @@ def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run)
     directory = out / "run" / f"{run.setting} {run.variant} {run.seed}".replace(" ", "_")
     metrics = train(replace(recipe, train=chosen), setting.dev, directory)
     shutil.rmtree(directory)
-    scores: dict[str, dict[str, float]] = metrics["epochs"][-1]["report"]
+    scores: dict[str, dict[str, float]] = metrics["epochs"][-1]["selection"]
     if not any(scores.values()):
-        raise Fatal("--dev: no file has a label with both values in its report half")
+        raise Fatal("--dev: no file has a label with both values in its selection half")
     return replace(run, scores=scores)
 
 

@@ -28,7 +28,8 @@ class Loss:
         chosen = torch.tensor(batch)
         with torch.autocast(where.type, torch.bfloat16):
             states = model.states(ids, mask)
-            features = model.features(states, mask)
+            whole = model.features(states, mask)
+            features = model.dropout(whole)
             logits = model.out(features).float()
             loss = _mean(logits, data.targets[chosen].to(where), data.weights[chosen].to(where))
             if model.sources is not None:
@@ -38,7 +39,7 @@ class Loss:
             if recipe.pair_weight:
                 loss = loss + recipe.pair_weight * self._margin(batch, logits)
             if recipe.explanation_weight:
-                loss = loss + recipe.explanation_weight * self._contribution(batch, logits)
+                loss = loss + recipe.explanation_weight * self._contribution(batch, whole)
             if self._teacher is not None:
                 loss = loss + recipe.hidden_weight * self._distance(states[:, 0], ids, mask)
         return loss
@@ -57,15 +58,20 @@ class Loss:
         inside = set(batch)
         return [pair for i in batch for pair in self._data.twins.get(i, ()) if inside.issuperset(pair)]
 
-    def _contribution(self, batch: Sequence[int], logits: Tensor) -> Tensor:
-        """Mean square of what an identity term adds to the logits: with it less without it (occlusion)."""
-        without = [(k, masked) for k, i in enumerate(batch) if (masked := self._data.occluded.get(i)) is not None]
+    def _contribution(self, batch: Sequence[int], features: Tensor) -> Tensor:
+        """Mean square of what identity terms add to the logits: with them less without them (occlusion).
+
+        Without dropout before the last layer: two draws of it differ by themselves, whatever the words.
+        """
+        model = self._model
+        without = [(k, left) for k, i in enumerate(batch) if (left := self._data.occluded.get(i)) is not None]
         if not without:
-            return logits.new_zeros(())
-        ids, mask = (t.to(logits.device) for t in collate([masked for _, masked in without]))
-        occluded = self._model(ids, mask).float()
-        added: Tensor = (logits[[k for k, _ in without]] - occluded).square().mean()
-        return added
+            return features.new_zeros(())
+        ids, mask = (t.to(features.device) for t in collate([left for _, left in without]))
+        occluded = model.features(model.states(ids, mask), mask)
+        added = model.out(features[[k for k, _ in without]]).float() - model.out(occluded).float()
+        contribution: Tensor = added.square().mean()
+        return contribution
 
     def _distance(self, cls: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Mean squared difference of the posts' cosine similarities, student's and teacher's.

@@ -59,17 +59,17 @@ class Classifier(nn.Module):
         return states
 
     def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return what the linear layers read: [CLS], or the LSTM's two last outputs; float [posts, hidden]."""
+        """Return what the linear layers read (through `dropout`): [CLS], or the LSTM's two last outputs; [posts, hidden]."""
         if self.lstm is None:
-            return self.dropout(states[:, 0])  # type: ignore[no-any-return]
+            return states[:, 0]
         lengths = mask.sum(dim=1).cpu()
         packed = nn.utils.rnn.pack_padded_sequence(states.float(), lengths, batch_first=True, enforce_sorted=False)
         _, (last, _) = self.lstm(packed)
-        return self.dropout(torch.cat((last[0], last[1]), dim=1))  # type: ignore[no-any-return]
+        return torch.cat((last[0], last[1]), dim=1)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the logits of the common head."""
-        logits: Tensor = self.out(self.features(self.states(ids, mask), mask))
+        logits: Tensor = self.out(self.dropout(self.features(self.states(ids, mask), mask)))
         return logits
 
     def source_logits(self, features: Tensor, source: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.examples import Example, read_examples, read_unlabelled, tokenise
 from worker.modeling.posts.folds import fold_of
 from worker.modeling.posts.pairs import find_pairs
-from worker.modeling.posts.subgroups import mentions
+from worker.modeling.posts.subgroups import Mention, mentions
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.teacher_scores import TeacherScores
 from worker.text.normalise import normalise
@@ -100,16 +100,23 @@ def read_posts(recipe: Recipe) -> list[Example]:
 
 
 def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, recipe: Recipe) -> dict[int, list[int]]:
-    """Posts that name a group, with [MASK] for the first name: what explanation regularisation compares with."""
+    """Posts that name groups, without the names: what explanation regularisation compares with.
+
+    The words are left out rather than masked, as in explanations: `[MASK]` in a neutral word's place moves the score.
+    """
     texts = [normalise(example.text, recipe.normalisation).text for example in examples]
-    named = [(i, text, found[0]) for i, text in enumerate(texts) if (found := mentions(text))]
-    before = encode(tokenizer, [text[: mention.start] for _, text, mention in named])
-    after = encode(tokenizer, [text[mention.end :] for _, text, mention in named])
-    cls, sep, mask = (special_token(tokenizer, name) for name in ("[CLS]", "[SEP]", "[MASK]"))
-    return {
-        i: [cls, *[*left, mask, *right][: recipe.max_length - 2], sep]
-        for (i, _, _), left, right in zip(named, before, after, strict=True)
-    }
+    named = {i: without for i, text in enumerate(texts) if (without := _without(text, mentions(text))) != text}
+    rows = encode(tokenizer, list(named.values()))
+    cls, sep = special_token(tokenizer, "[CLS]"), special_token(tokenizer, "[SEP]")
+    return {i: [cls, *row[: recipe.max_length - 2], sep] for i, row in zip(named, rows, strict=True)}
+
+
+def _without(text: str, found: Sequence[Mention]) -> str:
+    left, end = [], 0
+    for mention in found:
+        left.append(text[end : mention.start])
+        end = max(end, mention.end)
+    return "".join([*left, text[end:]])
 
 
 def _by_first(pairs: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
