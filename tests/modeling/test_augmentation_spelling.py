@@ -90,10 +90,11 @@ def test_labels_and_votes_are_the_sources_and_a_label_of_one_value_is_unknown(tm
 
 def test_post_keeps_its_tricks_when_other_posts_come_and_go(tmp_path: Path) -> None:
     rows = labelled(60)
-    whole = disguised_posts(write(tmp_path / "whole.jsonl", rows), 0.5, 3, ABUSIVE)
-    half = disguised_posts(write(tmp_path / "half.jsonl", rows[30:]), 0.5, 3, ABUSIVE)
+    whole = disguised_posts(write(tmp_path / "forum.whole.jsonl", rows), 0.5, 3, ABUSIVE)
+    half = disguised_posts(write(tmp_path / "forum.half.jsonl", rows[30:]), 0.5, 3, ABUSIVE)
+    assert {(row["source"], "spelling-" + row["pair"] == row["id"]) for row in whole} == {("forum", True)}
     assert half == [row for row in whole if int(row["id"].removeprefix("spelling-p")) >= 30]
-    assert disguised_posts(tmp_path / "whole.jsonl", 0.5, 4, ABUSIVE) != whole
+    assert disguised_posts(tmp_path / "forum.whole.jsonl", 0.5, 4, ABUSIVE) != whole
 
 
 def test_line_that_is_no_labelled_post_is_named_without_its_text(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ def copies_of(forum: Path, *options: str) -> list[dict[str, Any]]:
 def test_copies_are_the_files_own_words_without_labels(forum: Path) -> None:
     rows = copies_of(forum, "--copies", "2")
     long = [row for row in map(json.loads, forum.read_text().splitlines()) if len(row["text"].split()) >= 4]
-    assert [row["id"] for row in rows] == [f"forum-{row['id']}-{copy}" for row in long for copy in (0, 1)]
+    assert [row["id"] for row in rows] == [f"{row['id']}-copy-{copy}" for row in long for copy in (0, 1)]
     assert {word for row in rows for word in row["text"].split()} <= {*WORDS, "too", "short"}
-    assert all(row["labels"] == {} and row["text"] for row in rows)
+    assert all(row["labels"] == {} and row["text"] and row["source"] == "forum" for row in rows)
     before = {row["id"]: row["text"] for row in long}
-    changed = sum(row["text"] != before[row["id"].split("-")[1]] for row in rows)
+    changed = sum(row["text"] != before[row["id"].split("-")[0]] for row in rows)
     assert changed > 0.7 * len(rows)
-    kept = sum(len(set(row["text"].split()) & set(before[row["id"].split("-")[1]].split())) for row in rows)
-    assert kept > 0.6 * sum(len(set(before[row["id"].split("-")[1]].split())) for row in rows)
+    kept = sum(len(set(row["text"].split()) & set(before[row["id"].split("-")[0]].split())) for row in rows)
+    assert kept > 0.6 * sum(len(set(before[row["id"].split("-")[0]].split())) for row in rows)
 
 
 def test_seed_alone_decides(forum: Path) -> None:

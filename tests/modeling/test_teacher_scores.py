@@ -7,7 +7,7 @@ import torch
 
 from worker.core.errors import Fatal
 from worker.modeling.posts.examples import Example
-from worker.modeling.posts.folds import fold_of
+from worker.modeling.posts.folds import folds_of
 from worker.modeling.training import distill
 from worker.modeling.training.network import Classifier, predict_logits
 from worker.modeling.training.teacher_scores import TeacherScores
@@ -71,13 +71,15 @@ def test_labelled_post_is_scored_by_the_teacher_that_never_saw_it(classifier: Pa
         model.config = dataclasses.replace(model.config, fold=(fold, 2))
         model.save(tmp_path / str(fold), classifier / "tokenizer.json")
         halves.append(tmp_path / str(fold))
-    labelled = [dataclasses.replace(post, labels=(1, None)) for post in POSTS]
+    posts = [dataclasses.replace(post, text=f"{post.text} {'abcdefg'[n] * 3}") for n, post in enumerate(POSTS)]
+    posts = [dataclasses.replace(post, text=post.text.replace("bad", "abcdefg"[n] * 2)) for n, post in enumerate(posts)]
+    labelled = [dataclasses.replace(post, labels=(1, None)) for post in posts]
     first, second, both = (
         distill.score(teachers, labelled, tmp_path / f"{n}.npz").logits
         for n, teachers in enumerate([halves[:1], halves[1:], halves])
     )
-    left_out = np.array([fold_of(post, 2) for post in labelled])
+    left_out = np.array(folds_of(labelled, 2))
     assert 0 < left_out.sum() < len(left_out)
     np.testing.assert_array_equal(both, np.where(left_out[:, None] == 0, first, second))
-    unlabelled = distill.score(halves, POSTS, tmp_path / "unlabelled.npz").logits
+    unlabelled = distill.score(halves, posts, tmp_path / "unlabelled.npz").logits
     np.testing.assert_allclose(unlabelled, (first + second) / 2, atol=1e-5)

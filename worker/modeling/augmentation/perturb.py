@@ -47,7 +47,7 @@ def _copies(posts: Sequence[Example], copies: int, seed: int) -> Iterator[dict[s
         for copy in range(copies):
             draw = random.Random(f"perturb/{seed}/{post.source}/{post.id}/{copy}")
             text = " ".join(_perturbed(words, every, draw))
-            yield {"id": f"{post.source}-{post.id}-{copy}", "text": text, "labels": {}}
+            yield {"id": f"{post.id}-copy-{copy}", "text": text, "labels": {}, "source": post.source}
 
 
 def _perturbed(words: Sequence[str], every: Sequence[str], draw: random.Random) -> list[str]:

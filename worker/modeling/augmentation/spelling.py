@@ -127,6 +127,7 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     rows = _read(path)
     names = {label for row in rows for label in row["labels"]}
     known = {label for label in names if len({row["labels"].get(label) for row in rows} - {None}) > 1}
+    source = path.name.split(".")[0]
     found = []
     for row in rows:
         draw = random.Random(f"spelling/{seed}/{row['id']}")
@@ -135,7 +136,7 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
             continue
         text = disguise(row["text"], abusive, draw)
         if text != row["text"]:
-            copied = {key: row[key] for key in _COPIED if key in row}
+            copied = {key: row[key] for key in _COPIED if key in row} | {"source": source, "pair": row["id"]}
             found.append({"id": f"spelling-{row['id']}", "text": text, "labels": labels, "kind": "spelling", **copied})
     return found
 

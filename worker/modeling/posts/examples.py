@@ -18,7 +18,8 @@ from worker.text.options import AS_WRITTEN, Normalisation
 class Example:
     """One labelled post. `labels` holds a probability for each label, None where the source does not say.
 
-    `source` is the first part of its file's name; `pair` the id of a post a few words apart with another label.
+    `source` is the first part of its file's name, unless the row names another (a copy belongs to its original's);
+    `pair` the id of a post of that source that is nearly the same, often of another label.
     """
 
     id: str
@@ -52,7 +53,7 @@ def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool)
         values = _shares(row["votes"], labels)
     if not isinstance(row["text"], str):
         raise TypeError(f"text is a {type(row['text']).__name__}")
-    return Example(str(row["id"]), row["text"], values, path.name.split(".")[0], row.get("pair"))
+    return Example(str(row["id"]), row["text"], values, _source(row, path), row.get("pair"))
 
 
 def _probability(value: Any) -> float | None:
@@ -64,6 +65,8 @@ def _probability(value: Any) -> float | None:
 def _shares(votes: dict[str, int], labels: Sequence[str]) -> tuple[float | None, ...]:
     """The share of annotators that gave this label or a graver one."""
     total = sum(votes.values())
+    if total <= 0 or not set(votes) <= {*labels, "neither"}:
+        raise ValueError(f"votes are {votes!r}: expected at least one, for {', '.join(labels)} and neither")
     return tuple(sum(votes.get(label, 0) for label in labels[: k + 1]) / total for k in range(len(labels)))
 
 
@@ -78,8 +81,13 @@ def tokenise(
 
 def read_unlabelled(path: Path, labels: int) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
-    source = path.name.split(".")[0]
-    return _read(path, "a post", lambda row: Example(str(row["id"]), row["text"], (None,) * labels, source))
+    return _read(
+        path, "a post", lambda row: Example(str(row["id"]), row["text"] + "", (None,) * labels, _source(row, path))
+    )
+
+
+def _source(row: dict[str, Any], path: Path) -> str:
+    return str(row.get("source") or path.name.split(".")[0])
 
 
 def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Example]:

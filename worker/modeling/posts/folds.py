@@ -5,10 +5,70 @@ gone. With two teachers, each trained without one half, every post is scored by 
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
 
 from worker.modeling.posts.examples import Example
+from worker.modeling.posts.pairs import SIMILAR
+
+_CHUNK = 512
 
 
-def fold_of(example: Example, folds: int) -> int:
-    """The part a post belongs to, by a hash of its source and id: the same in whatever order files are read."""
-    return int.from_bytes(hashlib.sha256(f"{example.source}/{example.id}".encode()).digest()[:4], "big") % folds
+def folds_of(examples: Sequence[Example], folds: int) -> list[int]:
+    """The part each post belongs to, by a hash: the same in whatever order files are read.
+
+    Posts of a source that are near-twins (by their words, or because one names the other as its `pair`) share a part: a
+    teacher that learnt a post's twin, often of the other label, did see it.
+    """
+    groups = _groups(examples)
+    names: dict[int, str] = {}
+    for example, group in zip(examples, groups, strict=True):
+        name = f"{example.source}/{example.id}"
+        names[group] = min(names.get(group, name), name)
+    parts = {group: _hash(name) % folds for group, name in names.items()}
+    return [parts[group] for group in groups]
+
+
+def _groups(examples: Sequence[Example]) -> list[int]:
+    links = [link for source in dict.fromkeys(e.source for e in examples) for link in _links(examples, source)]
+    left, right = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(len(examples), len(examples)))
+    _, found = connected_components(graph, directed=False)
+    groups: list[int] = found.tolist()
+    return groups
+
+
+def _links(examples: Sequence[Example], source: str) -> Iterator[tuple[int, int]]:
+    members = [i for i, e in enumerate(examples) if e.source == source]
+    by_id = {examples[i].id: i for i in members}
+    for i in members:
+        twin = examples[i].pair
+        if twin in by_id:
+            yield i, by_id[twin]
+    try:
+        words = CountVectorizer(binary=True, token_pattern=r"\w+", dtype=np.float32)  # noqa: S106 - no secret
+        table = words.fit_transform(examples[i].text for i in members)
+    except ValueError:  # no post of the source holds a word
+        return
+    for row, column in _alike(csr_array(table)):
+        yield members[row], members[column]
+
+
+def _alike(table: csr_array) -> Iterator[tuple[int, int]]:
+    """Pairs of rows whose sets of words have a Jaccard similarity of at least SIMILAR."""
+    sizes = np.asarray(table.sum(axis=1)).ravel()
+    turned = table.T.tocsr()
+    for start in range(0, table.shape[0], _CHUNK):
+        common = (table[start : start + _CHUNK] @ turned).tocoo()
+        rows = common.row + start
+        either = sizes[rows] + sizes[common.col] - common.data
+        near = (common.data >= SIMILAR * either) & (rows < common.col)
+        yield from zip(rows[near].tolist(), common.col[near].tolist(), strict=True)
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")

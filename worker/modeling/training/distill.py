@@ -10,9 +10,9 @@ import torch
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
-from worker.modeling.posts.folds import fold_of
+from worker.modeling.posts.folds import folds_of
 from worker.modeling.training.network import Classifier, device, predict_logits
-from worker.modeling.training.teacher_scores import TeacherScores
+from worker.modeling.training.teacher_scores import TeacherScores, key
 
 _PART = 4096
 """Posts after which scores are saved: a few minutes' work at most is done twice."""
@@ -30,12 +30,13 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
     if missing and not teachers:
         raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
     models = [(Classifier.load(path).to(device()), path) for path in teachers] if missing else []
+    unseen = _unseen([model.config.fold for model, _ in models], examples) if missing else {}
     if len({model.config.labels for model, _ in models}) > 1:
         raise Fatal("the teachers do not have the same labels")
     started = time.monotonic()
     for start in range(0, len(missing), _PART):
         part = missing[start : start + _PART]
-        logits = _mean(models, part)
+        logits = _mean(models, part, torch.stack([unseen[key(e)] for e in part], dim=1))
         known = _joined(known, TeacherScores.of(part, logits))
         known.write(cache)
         done = start + len(part)
@@ -46,9 +47,8 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
     return known
 
 
-def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]) -> torch.Tensor:
-    """For each post the mean of the teachers that never saw it, or of all where each did."""
-    unseen = torch.tensor([[_unseen(model.config.fold, e) for e in examples] for model, _ in models])
+def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example], unseen: torch.Tensor) -> torch.Tensor:
+    """For each post the mean of the teachers that never saw it (bool [teachers, posts]), or of all where each did."""
     asked = torch.where(unseen.any(dim=0), unseen, True)
     total = torch.zeros(len(examples), len(models[0][0].config.labels))
     for (model, path), chosen in zip(models, asked, strict=True):
@@ -57,9 +57,15 @@ def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]
     return total / asked.sum(dim=0)[:, None]
 
 
-def _unseen(fold: tuple[int, int] | None, example: Example) -> bool:
-    labelled = any(value is not None for value in example.labels)
-    return not labelled or (fold is not None and fold_of(example, fold[1]) == fold[0])
+def _unseen(folds: Sequence[tuple[int, int] | None], examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """By post, which teachers never saw it, bool [teachers]."""
+    labelled = [e for e in examples if any(value is not None for value in e.labels)]
+    parts = {count: folds_of(labelled, count) for _, count in filter(None, folds)}
+    found = {key(e): torch.ones(len(folds), dtype=torch.bool) for e in examples}
+    for i, example in enumerate(labelled):
+        left_out = [fold is not None and parts[fold[1]][i] == fold[0] for fold in folds]
+        found[key(example)] = torch.tensor(left_out)
+    return found
 
 
 def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:

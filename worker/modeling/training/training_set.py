@@ -12,7 +12,7 @@ from torch import Tensor
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.examples import Example, read_examples, read_unlabelled, tokenise
-from worker.modeling.posts.folds import fold_of
+from worker.modeling.posts.folds import folds_of
 from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
 from worker.modeling.training.recipe import Recipe
@@ -85,7 +85,7 @@ def read_posts(recipe: Recipe) -> list[Example]:
     found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
     found += [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
     if recipe.fold is not None:
-        found = [e for e in found if fold_of(e, recipe.folds) != recipe.fold]
+        found = [e for e, part in zip(found, folds_of(found, recipe.folds), strict=True) if part != recipe.fold]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
     if not found:
         raise Fatal("training data: the files given to --train hold no posts")
