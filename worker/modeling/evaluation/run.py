@@ -92,7 +92,8 @@ def _bundle(job: Evaluation) -> tuple[dict[str, Any], list[ScoredSet], tuple[str
     content |= evaluate(classifier, sets, job.half, [read_classes(path) for path in job.data])
     if job.reference:
         reference = Classifier.load(job.reference)
-        content["note"] += " " + compare(classifier, sets, reference, score_files(reference, job.data))
+        ours, theirs = ([of_half(each, job.half) for each in s] for s in (sets, score_files(reference, job.data)))
+        content["note"] += " " + compare(classifier, ours, reference, theirs)
     if job.unlabelled:
         content["unlabelled"] = flag_rates(classifier, job.unlabelled, job.unlabelled_posts)
     if job.speed_posts:
