@@ -161,9 +161,11 @@ def test_texts_and_golden_posts_are_normalised_as_the_manifest_says(monkeypatch:
     manifest = bundle.manifest.model_copy(update={"normalisation": Normalisation(handles="placeholder")})
     golden = tuple(replace(post, text="@bob hello") for post in bundle.golden)
     changed = replace(bundle, manifest=manifest, golden=golden)
-    classifier = Classifier(changed, load_tokenizer(BUNDLED_MODEL / "tokenizer.json"), Fixed([]))
+    tokenizer = load_tokenizer(BUNDLED_MODEL / "tokenizer.json")
+    classifier = Classifier(changed, tokenizer, Fixed([]))
     assert classifier.normalise("hi @alice").text == "hi user"
-    assert Classifier.load(BUNDLED_MODEL, verify_golden=False).normalise("hi @alice").text == "hi @alice"
+    as_written = replace(bundle, manifest=bundle.manifest.model_copy(update={"normalisation": Normalisation()}))
+    assert Classifier(as_written, tokenizer, Fixed([])).normalise("hi @alice").text == "hi @alice"
 
     prepared: list[str] = []
 

@@ -1,14 +1,17 @@
 """What users of the bundled model may rely on, whoever exports it next."""
 
+import json
+import re
+
 import numpy as np
 import onnx
 import pytest
 
 from worker.core.policy import Action, decide
 from worker.core.pooling import pool
+from worker.model.bundle import load_bundle
 from worker.model.classifier import Classifier
 from worker.settings.fields import BUNDLED_MODEL
-from worker.text.normalise import normalise
 
 INTEGER_PRODUCT = "MatMulIntegerToFloat"
 
@@ -50,7 +53,7 @@ def test_bundled_policy_never_blocks(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("text", ["black people deserve equal rights", "I don't hate women", "kill all immigrants"])
 def test_no_sentence_is_blocked_before_somebody_measured(classifier: Classifier, text: str) -> None:
-    scores = pool(classifier.score(classifier.windows([normalise(text).text])[0]))
+    scores = pool(classifier.score(classifier.windows([classifier.normalise(text).text])[0]))
     assert decide(scores, classifier.bundle.policy).action is not Action.BLOCK
 
 
@@ -60,8 +63,44 @@ def test_bundled_golden_posts_cover_the_decisions(classifier: Classifier) -> Non
     assert {post.decision.labels for post in golden} >= {(), ("offensive",), ("hate", "offensive")}
 
 
-def test_bundled_card_names_no_machine_and_every_source() -> None:
+SOURCES = (
+    *("HateXplain", "Davidson", "Vidgen", "Kennedy", "ToxiGen", "Toxic Spans", "Reddit top 2.5 million"),
+    *("all-MiniLM-L6-v2", "WordPiece", "bge-small-en-v1.5", "e5-small-v2"),
+)
+
+
+def test_bundled_card_and_notice_name_every_source_and_no_machine() -> None:
     card = (BUNDLED_MODEL / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for source in ("all-MiniLM-L6-v2", "WordPiece", "HateXplain", "Davidson", "Vidgen", "Kennedy", "ToxiGen"):
+    notice = (BUNDLED_MODEL.parents[2] / "NOTICE").read_text(encoding="utf-8")
+    for source in SOURCES:
         assert source in card
-    assert " /" not in card
+        assert source in notice
+    assert not re.search(r"[\s`(\"'=]/\w", card)
+
+
+@pytest.mark.parametrize(("name", "flips"), [("default", 0.02), ("ko", 0.03)])
+def test_bundles_are_small_and_cost_what_they_may(name: str, flips: float) -> None:
+    bundle = BUNDLED_MODEL.parent / name
+    report = json.loads((bundle / "export.json").read_text())
+    assert (bundle / "model.onnx").stat().st_size == report["bytes"]["model.onnx"] <= 24_000_000
+    assert report["parity"]
+    for row in report["parity"]:
+        assert max(row["flips"], row["review_flips"]) <= flips
+        assert row["clear_flips"] <= 0.01
+        assert (row["auroc_cost"] or 0) <= 0.003
+
+
+@pytest.mark.parametrize("name", ["default", "ko"])
+def test_measurements_beside_a_bundle_are_of_that_bundle(name: str) -> None:
+    bundle = BUNDLED_MODEL.parent / name
+    sha256 = load_bundle(bundle).sha256
+    card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for file in bundle.glob("evaluation*.json"):
+        content = json.loads(file.read_text())
+        assert f"sha256 {sha256[:12]}" in content["note"]
+        assert content["note"] in card
+        for row in content["rows"]:
+            assert (
+                f"| {row['file']} | {row['label']} | {row['posts']:,} | {row['positive']:.1%} | {row['auroc']:.3f} |"
+                in card
+            )

@@ -32,14 +32,34 @@ def recipe(encoder: Path, sources: list[Path]) -> Recipe:
 
 
 def test_every_variant_differs_from_the_base_in_one_option() -> None:
-    base = Normalisation(quotes="drop")
+    written = Normalisation(quotes="drop")
+    base = Recipe("encoder", (), normalisation=written)
     found = variants(base)
     assert found[BASE] == base
     assert len(found) == 1 + len(dataclasses.fields(Normalisation))
-    assert found["quotes=keep"] == Normalisation()
+    assert found["quotes=keep"].normalisation == Normalisation()
     for name, variant in found.items():
-        differing = [f.name for f in dataclasses.fields(base) if getattr(base, f.name) != getattr(variant, f.name)]
+        own = variant.normalisation
+        differing = [f.name for f in dataclasses.fields(own) if getattr(written, f.name) != getattr(own, f.name)]
         assert differing == ([] if name == BASE else [name.partition("=")[0]])
+        assert dataclasses.replace(variant, normalisation=written) == base
+
+
+def test_other_choices_of_a_recipe_are_variants_too() -> None:
+    base = Recipe("encoder", ())
+    found = variants(base, only=(), also=("encoder=small/one", "epochs=5", "source_weights.chat=0.5"))
+    assert found == {
+        BASE: base,
+        "encoder=small/one": dataclasses.replace(base, encoder="small/one"),
+        "epochs=5": dataclasses.replace(base, epochs=5),
+        "source_weights.chat=0.5": dataclasses.replace(base, source_weights={"chat": 0.5}),
+    }
+
+
+@pytest.mark.parametrize("change", ["encoders=x", "epochs=1,2", "epochs=1..3", "epochs", "head=lstm"])
+def test_a_change_that_is_no_choice_is_refused(change: str) -> None:
+    with pytest.raises(Fatal, match=f"--also {change.partition('=')[0]}"):
+        variants(Recipe("encoder", ()), also=(change,))
 
 
 def test_runs_pair_variants_and_leave_the_source_out(
@@ -47,7 +67,8 @@ def test_runs_pair_variants_and_leave_the_source_out(
 ) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    def spy(own: Recipe, dev: tuple[Path, ...], out: Path) -> dict[str, Any]:
+    def spy(own: Recipe, dev: tuple[Path, ...], out: Path, seconds: float) -> dict[str, Any]:
+        assert seconds == 7
         texts = "".join(Path(name).read_text() for name in own.train)
         seen.append((own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts))
         out.mkdir(parents=True)
@@ -56,7 +77,7 @@ def test_runs_pair_variants_and_leave_the_source_out(
 
     monkeypatch.setattr(module, "train", spy)
     what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))
-    ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
+    ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what, checkpoint_seconds=7)
 
     assert len(seen) == 8
     domain, changed, outside, outside_changed, *_ = seen
@@ -99,6 +120,9 @@ def test_ablation_goes_on_where_it_was_interrupted(
     assert {path.name for path in (tmp_path / "out").rglob("*.jsonl")} == {"runs.jsonl"}  # no posts stay behind
     with pytest.raises(Fatal, match=r"ablation\.posts"):
         ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", dataclasses.replace(what, posts=50))
+    sources[0].write_text(sources[0].read_text().replace("sun", "rain"))
+    with pytest.raises(Fatal, match=r"\(posts_sha256\)"):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from worker.modeling.evaluation.baseline import Floor, fit_floor, plans
 from worker.modeling.evaluation.evaluate import evaluate_floor
 
 LABELS = ("hate", "offensive")
+WORDS = ("bad", "good")
 
 
 @pytest.fixture
@@ -50,13 +51,44 @@ def test_floors_are_the_mixed_one_and_one_of_each_source(train: Path, data: Path
     assert {row["label"] for row in evaluate_floor(found[2])["rows"]} == {"hate"}
 
 
+def test_posts_that_are_measured_are_not_trained_on_whatever_their_case_and_white_space(
+    data: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    path = tmp_path / "copies.train.jsonl"
+
+    def write(copied: int) -> None:
+        copies = [row | {"text": f" {row['text'].upper().replace(' ', '  ')} "} for row in rows[:copied]]
+        new = [{"id": f"n{i}", "text": f"{w} {i}", "labels": {"hate": int(w == "bad")}} for i in (1, 2) for w in WORDS]
+        path.write_text("".join(json.dumps(row) + "\n" for row in copies + new))
+
+    (plan,) = plans([path], LABELS)
+    write(0)
+    clean = fit_floor(plan, [data])
+    write(300)
+    found = fit_floor(plan, [data])
+    assert (clean.plan.left_out, found.plan.left_out) == (0, 300)
+    assert found.sets[0].scores == clean.sets[0].scores
+    assert "copies.train.jsonl, without 300 whose text is also in the measured files" in found.plan.describe()
+
+
+def test_cached_scores_are_not_those_of_other_measured_files(train: Path, data: Path, tmp_path: Path) -> None:
+    (plan,) = plans([train], LABELS)
+    other = tmp_path / "other.dev.jsonl"
+    other.write_text("".join(train.read_text().splitlines(keepends=True)[:200]))
+    both = fit_floor(plan, [data, other], tmp_path / "cache")
+    alone = fit_floor(plan, [data], tmp_path / "cache")
+    assert (both.plan.left_out or 0) >= (alone.plan.left_out or 0) + 100
+    assert both.sets[0].scores != alone.sets[0].scores
+
+
 def test_cached_scores_hold_no_text_and_are_used_again(
     train: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (plan,) = plans([train], LABELS, most_posts=500)
     first = fit_floor(plan, [data], tmp_path / "cache")
     (file,) = (tmp_path / "cache").iterdir()
-    assert set(json.loads(file.read_text())) == {"labels", "ids", "scores"}
+    assert set(json.loads(file.read_text())) == {"labels", "ids", "scores", "left_out"}
 
     def refit(*_: object) -> None:
         raise AssertionError("fitted again")
@@ -65,6 +97,7 @@ def test_cached_scores_hold_no_text_and_are_used_again(
     again = fit_floor(plan, [data], tmp_path / "cache")
     assert auroc(again) == auroc(first)
     assert again.sets[0].examples == first.sets[0].examples
+    assert again.plan == first.plan
     train.write_text(train.read_text().replace("good", "bad", 1))
     with pytest.raises(AssertionError, match="again"):
         fit_floor(plan, [data], tmp_path / "cache")

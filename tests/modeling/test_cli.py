@@ -1,10 +1,12 @@
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.modeling.tiny import write_posts
 from worker.model.bundle import load_bundle
 from worker.modeling.cli import main
 
@@ -40,18 +42,19 @@ def test_export_help_says_which_fleets_may_use_eight_bits(capsys: pytest.Capture
 def test_bundle_and_floor_are_measured_and_carded(
     bundle: Path, classifier: Path, posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours, floor = tmp_path / "ours.json", tmp_path / "floor.json"
+    ours, floor, train = tmp_path / "ours.json", tmp_path / "floor.json", tmp_path / "more.jsonl"
+    write_posts(train, random.Random(8), 500)
     assert main(f"evaluate --bundle {bundle} --data {posts} --json {ours}".split()) == 0
     printed = capsys.readouterr().out
     assert "| posts.jsonl | hate |" in printed
     assert f"review thresholds (hate {load_bundle(bundle).policy.thresholds[0].review}, offensive " in printed
     assert main(f"evaluate --bundle {bundle} --data {posts} --reference {bundle}".split()) == 0
     assert "0.0000 on average and 0.000 at most, 0.00% of actions differ" in capsys.readouterr().out
-    assert main(f"evaluate --baseline --train {posts} --train-posts 80 --data {posts} --json {floor}".split()) == 0
-    assert "even sample of 80" in capsys.readouterr().out
+    assert main(f"evaluate --baseline --train {train} --train-posts 400 --data {posts} --json {floor}".split()) == 0
+    assert "even sample of 400" in capsys.readouterr().out
     rows = json.loads(floor.read_text())["rows"]
     assert {row["label"] for row in rows} == {"hate", "offensive"}
-    assert all(row["auroc"] > 0.9 for row in rows)  # it was trained on these very posts
+    assert all(row["auroc"] > 0.7 for row in rows)  # the labels follow from the words
 
     about = tmp_path / "about.toml"
     about.write_text(
@@ -92,7 +95,7 @@ def test_bundle_and_floor_are_measured_and_carded(
         ),
         (
             "card --bundle {bundle} --classifier {missing} --about {empty} --metrics A={empty}",
-            "--about {empty}: encoder: Field required (keys: encoder, vocabulary, make, limits, probes)",
+            "--about {empty}: encoder: Field required (keys: encoder, vocabulary, teachers, data, use, make, limits, probes)",
         ),
         ("card --bundle {bundle} --classifier {missing} --about {empty} --metrics nonsense", "HEADING=FILE"),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),

@@ -159,7 +159,7 @@ def test_a_served_bundle_tells_posts_apart_by_their_emoji(encoder: Path, tmp_pat
             file.write(json.dumps({"id": str(number), "text": text, "labels": labels}) + "\n")
     posts = f"{tmp_path}/forum.train.jsonl"
     train = (
-        f"train --encoder {encoder} --out {tmp_path}/classifier --train {posts} --dev {posts} --max-length 32 "
+        f"train --encoder {encoder} --out {tmp_path}/classifier --train {posts} --max-length 32 "
         "--epochs 4 --batch-size 8 --learning-rate 5e-3 --normalise repeats=squeeze"
     )
     export = (

@@ -9,7 +9,7 @@ from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
 from worker.modeling.evaluation.evaluate import beside
-from worker.modeling.evaluation.report import rows_of
+from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.evaluation.run import Evaluation, run_evaluation
 from worker.modeling.posts.halves import half_of
 from worker.modeling.posts.labelled import read_labelled
@@ -71,7 +71,11 @@ def test_bundle_is_measured_beside_the_floors_and_reported(data: Path, train: li
     text = (report / "report.md").read_text()
     assert "![reliability](reliability.svg)" in text
     assert text.startswith(printed[:200])
-    for said in ("over the best", "Three classes", "unlabelled posts of `lines.txt`", "posts/s", "| hate | 1 |"):
+    for said in (
+        *("over the best", "Three classes", "unlabelled posts of `lines.txt`", "posts/s", "| hate | 1 |"),
+        *("recall at 1 / 5 % FPR", "macro-F1", "average precision", "scaled", "ECE (15 bins) of all posts together"),
+        *("whose text is also in the measured files", " MB; ", " ms (p95 "),
+    ):
         assert said in text
 
 
@@ -99,6 +103,19 @@ def test_margin_is_over_the_best_floor_that_knows_the_label() -> None:
     (found,) = beside(rows, floors)
     assert found["floors"] == {"mixed": 0.75, "one": 0.85}
     assert found["margin"] == -0.05
+
+
+def test_report_tells_of_groups_and_of_posts_that_could_not_be_scored() -> None:
+    shares = {"positive": 0.5, "subgroup_auc": 0.8, "bpsn_auc": 0.7, "bnsp_auc": None, "fpr": 0.2, "fpr_gap": 0.1}
+    group = {"file": "all files", "label": "hate", "group": "women", "posts": 40, **shares}
+    rates = {"flagged": 0.5, "blocked": 0.0, "labels": {"hate": {"review": 0.5}}}
+    groups, unlabelled = summary(
+        {"groups": [group], "unlabelled": {"file": "a.txt", "posts": 2, "unscorable": 1, **rates}}
+    )
+    assert "| hate | women | 40 | 50% | 0.800 | 0.700 | - | 0.200 | +0.100 |" in groups
+    assert (
+        "50.0% would be flagged (hate 50.0%) and 0.0% blocked. Without a token, and so sent to review: 1" in unlabelled
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,16 +147,17 @@ def test_file_that_cannot_be_measured_is_named_with_its_line(tmp_path: Path, lin
         ("--bundle {bundle} --data {data} --shuffle-labels 1", "--shuffle-labels: needs --baseline"),
         ("--bundle {bundle} --data {one}", "both values of any of the labels"),
         ("--bundle {bundle} --data {data} --unlabelled {empty}", "no post that could be scored"),
-        ("--baseline --train {data} --data {data} --json {data}/a.json", "cannot be written"),
+        ("--baseline --train {train} --data {data} --json {data}/a.json", "cannot be written"),
+        ("--baseline --train {data} --data {data}", "has both values there, texts of --data left out (80)"),
     ],
 )
 def test_call_that_cannot_be_answered_is_one_line_that_says_why(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+    data: Path, train: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
     one, empty = tmp_path / "one.jsonl", tmp_path / "empty.txt"
     one.write_text(GOOD)
     empty.write_text("\n\n")
-    filled = arguments.format(data=data, bundle=BUNDLE, one=one, empty=empty)
+    filled = arguments.format(data=data, train=train[0], bundle=BUNDLE, one=one, empty=empty)
     assert main(["evaluate", *filled.split()]) == 1
     error = capsys.readouterr().err
     assert message in error

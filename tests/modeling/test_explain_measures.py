@@ -1,6 +1,7 @@
 """Agreement with marked words, faithfulness and identity terms: figures that can be worked out by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from tests.modeling.explaining import Counting
 from worker.core.errors import Fatal
 from worker.explain.method import WordWeight, carrying
+from worker.modeling.augmentation.posts import augmentation_grammar
 from worker.modeling.explain.agreement import best_cut, mean_auprc, mean_f1, named, token_f1
 from worker.modeling.explain.faithfulness import faithfulness
-from worker.modeling.explain.identity import CONTROL, CONTROLS, SENTENCES, TERMS, measure_terms
+from worker.modeling.explain.identity import CONTROL, CONTROLS, SENTENCES, TERMS, augmented_groups, measure_terms
 from worker.modeling.explain.measure import measure
 from worker.modeling.explain.rationales import read_marked, token_weights
+from worker.modeling.explain.report import markdown
 from worker.modeling.posts.halves import half_of
 from worker.modeling.posts.subgroups import groups_in
 
@@ -120,6 +123,34 @@ def test_terms_name_their_group_and_the_controls_none() -> None:
             assert groups_in(sentence.format(term)) == {group}
         for control in CONTROLS:
             assert groups_in(sentence.format(control)) == set()
+
+
+def runs_of_four(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"@|\w+", re.sub(r"\{[^}]*\}", "@", text.casefold()))
+    return {run for n in range(len(words) - 3) if len(run := tuple(words[n : n + 4])) - run.count("@") > 2}
+
+
+def test_no_sentence_is_like_a_template_of_the_augmentation() -> None:
+    grammar = augmentation_grammar()
+    texts = [text for texts in grammar.rules.values() for text in texts]
+    texts += [text for frame in grammar.frames for _, text in frame.sides]
+    theirs = {run for text in texts for run in runs_of_four(text)}
+    assert len(theirs) > 1_000
+    assert not theirs & {run for sentence in SENTENCES for run in runs_of_four(sentence)}
+
+
+def test_terms_that_the_augmentation_names_are_told_from_those_it_does_not(method: Counting) -> None:
+    made = {form for group in augmentation_grammar().groups for forms in group.forms.values() for form in forms}
+    assert {"muslims", "gay", "black", "women", "old"} < augmented_groups()
+    for group in ("jews", "christians", "arab", "asian", "roma"):
+        assert group not in augmented_groups()
+        assert not any(TERMS[group].casefold() in form.casefold() for form in made)
+    rows = measure_terms(method, {"rude": 0.5, "long": 0.25})
+    assert {row.group for row in rows if row.augmented} == augmented_groups()
+    assert {row.group for row in rows if row.augmented is None} == {CONTROL}
+    unseen = [len(TERMS[row.group]) for row in rows if row.label == "long" and row.augmented is False]
+    mean = sum(unseen) / len(unseen)
+    assert f"| long | mean of {len(unseen)} | no | 0.250 | +0.000 | 100% | {mean:+.2f} |" in markdown("", [], rows)
 
 
 def test_terms_carry_their_own_weight_and_no_other_words(method: Counting) -> None:

@@ -16,13 +16,14 @@ from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.model.manifest import TOKENIZER, Layout, Quantization
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.evaluation.scoring import score_set
-from worker.modeling.export import run as module
+from worker.modeling.evaluation.scoring import of_half, score_set
+from worker.modeling.export import quantized
 from worker.modeling.export.arithmetic import Activation, Float32, Floats, StaticInt8, quantize
 from worker.modeling.export.graph import MICROSOFT, GraphBuilder
 from worker.modeling.export.parity import Bounds
+from worker.modeling.export.quantize_aware import distil_to_int8
 from worker.modeling.export.run import Export, export
-from worker.modeling.export.score_calibration import Line, calibrated
+from worker.modeling.export.score_calibration import Platt, calibrated
 from worker.modeling.posts.examples import read_examples, tokenise
 from worker.modeling.training import network
 
@@ -86,11 +87,6 @@ def test_seven_bit_weights_fit_sixteen_bit_sums(classifier: Path, posts: Path, t
     assert 2 * 255 * max(largest) < 2**15
 
 
-def test_int8_without_calibration_posts_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="--calibration"):
-        export(dataclasses.replace(job(classifier, posts, tmp_path), calibration=()))
-
-
 def test_fp32_needs_no_posts_and_reviews_from_one_half(classifier: Path, tmp_path: Path) -> None:
     report = export(Export(classifier, tmp_path, "tiny", "1", quantization="fp32", overlap=8))
     assert {t["review"] for t in report["policy"]["thresholds"].values()} == {0.5}
@@ -110,21 +106,11 @@ def test_graph_that_computes_something_else_is_refused_and_leaves_no_bundle(
         def rows(self, graph: GraphBuilder, table: object, indices: str, name: str) -> str:
             return super().rows(graph, table[::-1], indices, name)  # type: ignore[index]
 
-    monkeypatch.setattr(module, "Float32", Wrong)
+    monkeypatch.setattr(quantized, "Float32", Wrong)
     out = tmp_path / "bundle"
     with pytest.raises(Fatal, match="probabilities differ"):
         export(dataclasses.replace(job(classifier, posts, out), quantization="fp32"))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_directory_that_is_no_classifier_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match=r"classifier\.json"):
-        export(job(encoder, posts, tmp_path))
-
-
-def test_overlap_that_leaves_no_room_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="overlap"):
-        export(dataclasses.replace(job(classifier, posts, tmp_path), overlap=30))
 
 
 def test_single_label_classifier_is_served_with_softmax(classifier: Path, posts: Path, tmp_path: Path) -> None:
@@ -157,7 +143,7 @@ class Dynamic(StaticInt8):
 def test_graph_whose_scores_depend_on_the_batch_is_refused_and_the_old_bundle_stays(
     classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "StaticInt8", Dynamic)
+    monkeypatch.setattr(quantized, "StaticInt8", Dynamic)
     out = tmp_path / "bundle"
     export(dataclasses.replace(job(classifier, posts, out), quantization="fp32"))
     before = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -184,9 +170,29 @@ def test_report_is_kept_with_the_bundle(classifier: Path, posts: Path, tmp_path:
     report = export(job(classifier, posts, tmp_path))
     assert json.loads((tmp_path / "export.json").read_text()) == report
     methods = report["calibration_methods"]
-    assert set(methods) == {"min-max", "percentile", "mse"}
+    assert set(methods) == {
+        f"{each}{how}" for each in ("min-max", "percentile", "mse") for how in ("", ", smoothed 0.85")
+    }
     assert next(iter(methods)) == min(methods, key=methods.__getitem__)
     assert {(row["file"], row["label"]) for row in report["parity"]} == {("posts.jsonl", label) for label in LABELS}
+
+
+def test_quantization_aware_classifier_is_served_as_the_one_it_came_from_was_quantized(
+    classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[Any] = []
+
+    def distil(*arguments: Any, **named: Any) -> Any:
+        taught.append(distil_to_int8(*arguments, **named))
+        return taught[-1]
+
+    monkeypatch.setattr(quantized, "distil_to_int8", distil)
+    wanted = dataclasses.replace(job(classifier, posts, tmp_path / "a"), calibrate=False)
+    plain, tuned = export(wanted), export(dataclasses.replace(wanted, out=tmp_path / "b", quantize_aware=3))
+    assert tuned["calibration_methods"] == plain["calibration_methods"]
+    served = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(tmp_path / "b" / "model.onnx").graph.initializer}
+    assert served["out.bias"] == pytest.approx(taught[0].out.bias.detach().numpy())
+    assert (tmp_path / "a" / "model.onnx").read_bytes() != (tmp_path / "b" / "model.onnx").read_bytes()
 
 
 def test_quantization_that_costs_more_than_its_bounds_is_refused(
@@ -233,17 +239,35 @@ def test_calibrated_bundle_serves_the_calibrated_scores(separating: Path, posts:
         found.append(score_set(Classifier.load(out), "posts", examples))
         if calibrate:
             lines = [
-                Line(report["calibration"][label]["slope"], report["calibration"][label]["shift"]) for label in LABELS
+                Platt(report["calibration"][label]["slope"], report["calibration"][label]["intercept"])
+                for label in LABELS
             ]
-    assert lines != [Line(), Line()]
+    assert lines != [Platt(), Platt()]
     expected = np.array(calibrated(found[1], lines).scores)
     np.testing.assert_allclose(np.array(found[0].scores), expected, atol=1e-4)
 
 
-def test_lstm_head_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "classifier"
-    shutil.copytree(classifier, copy)
-    trained = network.Classifier.load(copy)
-    trained.config = dataclasses.replace(trained.config, head="lstm")
-    with pytest.raises(Fatal, match=r"head of the kind 'lstm'.*\[CLS\] head"):
-        job(copy, posts, tmp_path / "out").check(trained)
+def test_a_bundle_counts_the_scores_it_was_made_with(separating: Path, posts: Path, tmp_path: Path) -> None:
+    (tmp_path / "typical.txt").write_text("a good day\nthe bad rain\n\nwell\n")
+    out = tmp_path / "bundle"
+    export(dataclasses.replace(job(separating, posts, out), typical=(tmp_path / "typical.txt",)))
+    found = json.loads((out / "reference.json").read_text())
+    loaded = Classifier.load(out)
+    (typical,) = loaded.score([w for windows in loaded.windows(["the bad rain"]) for w in windows])
+    bucket = next(i for i, bound in enumerate(found["le"]) if typical[0] <= bound)
+    assert found["files"]["typical.txt"]["posts"] == 3
+    assert found["files"]["typical.txt"]["scores"]["hate"][bucket] >= 1
+    report = of_half(score_set(loaded, posts.name, read_examples(posts, LABELS)), "report")
+    counts = found["files"][posts.name]["scores"]["hate"]
+    assert sum(counts) == found["files"][posts.name]["posts"] == len(report.scores)
+    assert sum(counts[:5]) == sum(scores[0] <= 0.5 for scores in report.scores)
+
+
+def test_a_bundle_that_is_replaced_loses_the_card_of_the_old_one(separating: Path, posts: Path, tmp_path: Path) -> None:
+    export(job(separating, posts, tmp_path))
+    for name in ("MODEL_CARD.md", "evaluation.json"):
+        (tmp_path / name).write_text("of the first")
+    export(dataclasses.replace(job(separating, posts, tmp_path), version="2", dev=()))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("manifest.json", "model.onnx", "tokenizer.json", "golden.jsonl", "export.json")
+    }

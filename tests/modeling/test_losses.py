@@ -114,7 +114,7 @@ def test_teacher_is_all_there_is_without_a_label_and_a_share_with_one(
         encoder, posts, unlabelled=(str(more),), teacher_scores=str(tmp_path / "s.npz"), teacher_weight=0.25
     )
     examples = read_posts(chosen)
-    taught = distill.score([classifier], examples, tmp_path / "s.npz").probabilities(examples)
+    taught = distill.score([classifier], examples, tmp_path / "s.npz", chosen.labels).probabilities(examples)
     _, data, _ = built(encoder, chosen)
     assert data.weights.min() == 1
     torch.testing.assert_close(

@@ -166,6 +166,11 @@ def test_budget_of_minutes_ends_the_run(
         ("--encoder {nothing} --steps 1 --texts {texts}", "tokenizer"),
         ("--train-vocabulary 100 --steps 1 --hidden 100 --heads 3 --texts {texts}", "--heads 3 do not divide"),
         ("--train-vocabulary 100 --steps 1 --normalise emoji=loud --texts {texts}", "--normalise"),
+        ("--train-vocabulary 100 --steps 1 --normalise emoji --texts {texts}", "emoji is keep or names, not ''"),
+        ("--train-vocabulary 100 --steps 1 --batch-size 0 --texts {texts}", "--batch-size 0: must be 1 or more"),
+        ("--train-vocabulary 100 --steps 1 --learning-rate 0 --texts {texts}", "--learning-rate 0.0: must be above 0"),
+        ("--train-vocabulary 100 --steps 1 --dropout 1 --texts {texts}", "--dropout 1.0: must be"),
+        ("--train-vocabulary 100 --steps 1 --layers 0 --texts {texts}", "--layers 0: must be 1 or more"),
     ],
 )
 def test_run_that_cannot_be_is_refused_with_what_to_change(

@@ -13,7 +13,8 @@ from worker.engine import load_policy
 from worker.model.classifier import Classifier
 from worker.modeling.cli import main
 from worker.modeling.evaluation import proposal
-from worker.modeling.evaluation.proposal import effect, known_sets, propose, write_policy
+from worker.modeling.evaluation.known import known_sets
+from worker.modeling.evaluation.proposal import effect, propose, write_policy
 from worker.modeling.evaluation.scoring import ScoredSet
 
 POLICY = Policy("own", LABELS, (Threshold(0.4), Threshold(0.6, 0.9)))

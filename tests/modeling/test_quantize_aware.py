@@ -3,13 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 import torch
 
 from worker.model.session import Session
 from worker.modeling.export.arithmetic import Float32, StaticInt8
-from worker.modeling.export.calibrate import extremes
+from worker.modeling.export.calibrate import extremes, linear_layers
 from worker.modeling.export.electra_graph import build_graph
-from worker.modeling.export.quantize_aware import _layers, _Rounding, distil_to_int8
+from worker.modeling.export.quantize_aware import _Rounding, distil_to_int8
+from worker.modeling.export.smoothing import smoothing_factors
 from worker.modeling.training.network import Classifier, collate
 
 _draw = random.Random(0)
@@ -25,11 +27,13 @@ def served(model: Classifier, arithmetic: StaticInt8, folder: Path) -> np.ndarra
     return Session(folder / "m.onnx", "packed", 2).logits([tuple(row) for row in ROWS])
 
 
-def test_rounded_layers_compute_what_the_graph_computes(classifier: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("smooth", [True, False])
+def test_rounded_layers_compute_what_the_graph_computes(classifier: Path, tmp_path: Path, smooth: bool) -> None:
     model = Classifier.load(classifier)
-    ranges = extremes(model, ROWS)
-    expected = served(model, WordsInFloat32(ranges, bits=4), tmp_path)
-    roundings = [_Rounding(layer, ranges[site], 7) for site, layer in _layers(model)]
+    factors = smoothing_factors(model, ROWS) if smooth else {}
+    ranges = extremes(model, ROWS, factors)
+    expected = served(model, WordsInFloat32(ranges, bits=4, factors=factors), tmp_path)
+    roundings = [_Rounding(layer, ranges[site], 7, factors.get(site)) for site, layer in linear_layers(model)]
     with torch.no_grad():
         rounded = model(*collate(ROWS)).numpy()
         for rounding in roundings:

@@ -6,29 +6,29 @@ import torch
 from scipy.special import expit
 
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.export.score_calibration import Line, calibrated, fit_lines, fold, pooled_error
+from worker.modeling.export.score_calibration import Platt, calibrated, fit_platt, fold, pooled_error
 from worker.modeling.posts.examples import Example
 from worker.modeling.training.network import Classifier
 
-STRAIGHT = Line()
+STRAIGHT = Platt()
 
 
-def drawn(name: str, count: int, seed: int, line: Line = STRAIGHT) -> ScoredSet:
+def drawn(name: str, count: int, seed: int, line: Platt = STRAIGHT) -> ScoredSet:
     """Posts of one label whose truth is drawn with the probability that a score on `line` would mean."""
     draw = np.random.default_rng(seed)
     logits = draw.normal(0, 2, count)
     truth = draw.random(count) < expit(logits)
-    scores = expit((logits - line.shift) / line.slope).astype(np.float32)
+    scores = expit((logits - line.intercept) / line.slope).astype(np.float32)
     examples = tuple(Example(str(i), "text", (float(value),), name) for i, value in enumerate(truth))
     return ScoredSet(name, examples, tuple((float(score),) for score in scores))
 
 
 def test_overconfident_scores_become_calibrated() -> None:
-    wrong = Line(slope=0.4, shift=1.0)
+    wrong = Platt(slope=0.4, intercept=1.0)
     sets = [drawn("a", 8000, 0, wrong)]
-    (found,), warnings = fit_lines(sets, ["hate"])
+    (found,), warnings = fit_platt(sets, ["hate"])
     assert found.slope == pytest.approx(0.4, abs=0.03)
-    assert found.shift == pytest.approx(1.0, abs=0.08)
+    assert found.intercept == pytest.approx(1.0, abs=0.08)
     assert warnings == []
     before, after = pooled_error(sets, 0), pooled_error([calibrated(sets[0], [found])], 0)
     assert before is not None
@@ -38,9 +38,9 @@ def test_overconfident_scores_become_calibrated() -> None:
 
 
 def test_large_set_counts_no_more_than_a_small_one() -> None:
-    small, large = drawn("small", 1000, 1, Line(shift=1.5)), drawn("large", 20_000, 2, Line(shift=-1.5))
-    (found,), _ = fit_lines([small, large], ["hate"])
-    assert found.shift == pytest.approx(0, abs=0.15)
+    small, large = drawn("small", 1000, 1, Platt(intercept=1.5)), drawn("large", 20_000, 2, Platt(intercept=-1.5))
+    (found,), _ = fit_platt([small, large], ["hate"])
+    assert found.intercept == pytest.approx(0, abs=0.15)
 
 
 def test_pooled_error_gives_every_set_the_same_weight() -> None:
@@ -54,8 +54,8 @@ def test_pooled_error_gives_every_set_the_same_weight() -> None:
 
 def test_label_that_too_few_posts_know_is_left_alone_and_said_so() -> None:
     unknown = ScoredSet("a", (Example("1", "t", (None,), "a"), Example("2", "t", (1.0,), "a")), ((0.2,), (0.9,)))
-    lines, warnings = fit_lines([unknown], ["hate"])
-    assert lines == (Line(),)
+    lines, warnings = fit_platt([unknown], ["hate"])
+    assert lines == (Platt(),)
     assert warnings == [
         "hate: scores are not calibrated: the halves to choose with hold 0 posts of its rarer value, 30 are needed"
     ]
@@ -63,21 +63,21 @@ def test_label_that_too_few_posts_know_is_left_alone_and_said_so() -> None:
 
 
 def test_scores_that_fall_with_the_truth_are_not_turned_round() -> None:
-    (found,), warnings = fit_lines([drawn("a", 2000, 3, Line(slope=-1.0))], ["hate"])
-    assert found == Line()
+    (found,), warnings = fit_platt([drawn("a", 2000, 3, Platt(slope=-1.0))], ["hate"])
+    assert found == Platt()
     assert "do not rise with the truth" in warnings[0]
 
 
 def test_certain_scores_and_separable_posts_give_finite_lines() -> None:
     labels = [0.0, 1.0] * 30
     examples = tuple(Example(str(i), "t", (value,), "a") for i, value in enumerate(labels))
-    (found,), _ = fit_lines([ScoredSet("a", examples, tuple((value,) for value in labels))], ["hate"])
+    (found,), _ = fit_platt([ScoredSet("a", examples, tuple((value,) for value in labels))], ["hate"])
     assert 0 < found.slope < 10
 
 
 def test_folding_moves_logits_along_the_lines_and_commutes_with_the_highest_window(classifier: Path) -> None:
     model = Classifier.load(classifier)
-    lines = [Line(0.3, -1.25), Line(2.5, 0.5)]
+    lines = [Platt(0.3, -1.25), Platt(2.5, 0.5)]
     rows = torch.tensor([[2, 9, 10, 3], [2, 30, 31, 3], [2, 50, 60, 3]])
     mask = torch.ones_like(rows)
     with torch.no_grad():

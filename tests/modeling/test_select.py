@@ -67,3 +67,6 @@ def test_choice_is_repeated_from_what_teachers_scored(texts: Path) -> None:
     assert select_again([texts], Selection(0, 0, 0), scores, "reddit") == found
     with pytest.raises(Fatal, match="0 of the 0 posts of 'twitter'"):
         select_again([texts], Selection(0, 0, 0), scores, "twitter")
+    texts.write_text("another text at the top, so that every line moves\n" + texts.read_text())
+    with pytest.raises(Fatal, match=r"0 of the 40 posts of 'reddit' .* in the same order"):
+        select_again([texts], Selection(0, 0, 0), scores, "reddit")

@@ -1,4 +1,5 @@
 import json
+import random
 import re
 from collections import Counter
 from dataclasses import replace
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from worker.modeling.augmentation import surface as augmentation
 from worker.modeling.augmentation.grammar import Grammar
 from worker.modeling.augmentation.posts import Post, augmentation_grammar, make_posts
 from worker.modeling.cli import main
+from worker.modeling.suite import surface
 from worker.modeling.suite.cases import CASES, PROBE, PROBES, suite_cases, suite_grammar
 from worker.modeling.suite.measure import Outcome, as_json, markdown, summarise
 
@@ -44,6 +47,32 @@ def test_suite_and_augmentation_share_no_template_and_no_filler(grammars: tuple[
     assert not fillers[0] & fillers[1]
 
 
+def test_suite_and_augmentation_share_no_register_and_no_hashtag(
+    cases: list[Post], grammars: tuple[Grammar, Grammar]
+) -> None:
+    text = "Well, your aunt's two neighbours are people: nobody can't leave before them, because they own it!"
+    ways = [
+        {found for seed in range(400) for found in typed([text], random.Random(seed))}
+        for typed in (surface.typed, augmentation.typed)
+    ]
+    ours, theirs = ({word for found in way for word in found.split()} - set(text.split()) for way in ways)
+    assert {*surface.TAGS, *surface.FACES, "Aunt's", "Well..."} <= ours
+    assert not ours & theirs
+    made = " ".join(post.text for post in make_posts(grammars[0], 2_000, 0, "augment"))
+    written = " ".join(text for texts in grammars[0].rules.values() for text in texts)
+    tags = [set(re.findall(r"#\w+", found)) for found in (" ".join(case.text for case in cases), made + written)]
+    assert len(tags[0]) > 5
+    assert not tags[0] & tags[1]
+
+
+def test_twins_of_the_suite_are_typed_alike(cases: list[Post]) -> None:
+    by_id = {case.id: case for case in cases}
+    endings = {*surface.TAGS, *surface.FACES}
+    pairs = [(set(c.text.split()) & endings, set(by_id[c.pair].text.split()) & endings) for c in cases if c.pair]
+    assert sum(bool(ours) for ours, _ in pairs) > 50
+    assert all(ours == theirs for ours, theirs in pairs)
+
+
 def test_suite_covers_every_phenomenon_of_the_augmentation(
     cases: list[Post], grammars: tuple[Grammar, Grammar]
 ) -> None:
@@ -72,7 +101,7 @@ def test_probes_are_one_sentence_with_every_group_in_turn(cases: list[Post], gra
         if case.kind == PROBE:
             text = case.text.casefold()
             for form in sorted(forms[case.group or ""], key=len, reverse=True):
-                text = text.replace(form.casefold(), "@")
+                text = re.sub(rf"\b{re.escape(form.casefold())}\b", "@", text)
             frames.setdefault(case.id.split("-")[2], set()).add(text)
     assert len(frames) == PROBES
     assert all(len(texts) == 1 for texts in frames.values())

@@ -1,15 +1,19 @@
 """The search: what may be varied, how trials are ranked, and going on where it was interrupted."""
 
+import dataclasses
 import json
 import os
+import random
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
-from worker.modeling.search.tune_space import DEFAULT_SEARCH, Dimension, apply, parse_dimension
+from worker.modeling.search.tune_space import DEFAULT_SEARCH, Dimension, apply, check_space, parse_dimension
 from worker.modeling.search.tune_table import Row, markdown, ranked
 from worker.modeling.training.recipe import Recipe
 
@@ -35,6 +39,8 @@ def test_dimension_is_read_as_written(text: str, read: Dimension) -> None:
         ("speed=1,2", "the fields are .*epochs, learning_rate"),
         ("encoder=1,2", "the fields are"),
         ("seed=1,2", "the fields are"),
+        ("teacher_weight=0.3,0.5", "the fields are"),
+        ("folds=2,3", "the fields are"),
         ("dropout", "expected FIELD"),
         ("dropout=a,b", "could not convert"),
         ("dropout=-1,0", "not a number from 0"),
@@ -50,9 +56,24 @@ def test_dimension_that_cannot_be_is_refused_by_its_option(text: str, message: s
     assert f"--search {text}" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("warmup=0.1,1", "--search warmup: --warmup 1.0"),
+        ("learning_rate=0..1e-3", "--search learning_rate: --learning-rate 0.0"),
+        ("average=0.5..1", "--search average: --average 1.0"),
+        ("epochs=0,2", "--search epochs: --epochs 0"),
+    ],
+)
+def test_search_that_reaches_what_cannot_be_trained_is_refused(text: str, message: str) -> None:
+    with pytest.raises(Fatal, match=message):
+        check_space(Recipe("encoder", ("posts",)), (parse_dimension(text),), [Path("dev")])
+
+
 def test_default_search_can_be_read() -> None:
-    fields = [parse_dimension(text).field for text in DEFAULT_SEARCH]
-    assert fields == ["learning_rate", "epochs", "dropout", "weight_decay"]
+    space = tuple(map(parse_dimension, DEFAULT_SEARCH))
+    check_space(Recipe("encoder", ("posts",)), space, [Path("dev")])
+    assert [dimension.field for dimension in space] == ["learning_rate", "epochs", "dropout", "weight_decay"]
 
 
 def test_draws_change_their_fields_and_no_other_weight() -> None:
@@ -75,6 +96,28 @@ def test_best_trial_is_first_and_one_that_failed_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("done", "written", "state"),
+    [
+        (True, 2, "finished"),
+        (False, 2, "finished"),
+        (False, 3, "unfinished"),
+        (False, 0, "unfinished"),
+        (True, 0, "stopped"),
+    ],
+)
+def test_trial_that_wrote_all_it_told_is_finished_whatever_ray_noted(
+    tmp_path: Path, done: bool, written: int, state: str
+) -> None:
+    from worker.modeling.search.tune import _row  # noqa: PLC0415 - Ray takes seconds to import
+
+    if written:
+        (tmp_path / "trials" / "a").mkdir(parents=True)
+        (tmp_path / "trials" / "a" / "metrics.json").write_text(json.dumps({"epochs": [{}] * written}))
+    metrics = {"trial_id": "a", "epoch": 2, "mean": 0.5, "report_mean": 0.5, "done": done}
+    assert _row(SimpleNamespace(metrics=metrics, error=None, config={}), tmp_path).state == state
+
+
 def interrupt_when(trials: Path, count: int, stop: threading.Event) -> None:
     """Ctrl-C as soon as so many trials were begun: those before are finished."""
     while not stop.wait(0.1):
@@ -91,20 +134,21 @@ def test_interrupted_search_goes_on_and_ranks_what_each_trial_reached(
     from worker.modeling.search.tune import Search, search  # noqa: PLC0415 - Ray takes seconds to import
 
     base = Recipe(str(encoder), (str(posts),), epochs=2, batch_size=16, max_length=32)
-    what, out = Search((LEARNING_RATES,), trials=3, grace=2), tmp_path / "out"
+    what, out, dev = Search((LEARNING_RATES,), trials=3, grace=2), tmp_path / "out", tmp_path / "dev.jsonl"
+    write_posts(dev, random.Random(8), 90)
     stop = threading.Event()
     watcher = threading.Thread(target=interrupt_when, args=(out / "trials", 2, stop))
     watcher.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            search(base, [posts], out, what)
+            search(base, [dev], out, what, checkpoint_seconds=0)
     finally:
         stop.set()
         watcher.join()
     finished = {path: path.stat().st_mtime_ns for path in out.glob("trials/*/metrics.json")}
     assert finished
 
-    search(base, [posts], out, what)
+    search(base, [dev], out, what)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     rows = json.loads((out / "results.json").read_text())["trials"]
     assert len(rows) == 3
@@ -115,4 +159,7 @@ def test_interrupted_search_goes_on_and_ranks_what_each_trial_reached(
         assert row["chosen"]["learning_rate"] == metrics["recipe"]["learning_rate"]
     assert not list(out.glob("trials/*/checkpoint.pt"))
     with pytest.raises(Fatal, match=r"search\.trials"):
-        search(base, [posts], out, Search((LEARNING_RATES,), trials=4, grace=2))
+        search(base, [dev], out, Search((LEARNING_RATES,), trials=4, grace=2))
+    (tmp_path / "other.jsonl").write_text(posts.read_text().replace("sun", "rain"))
+    with pytest.raises(Fatal, match="posts_sha256, train"):
+        search(dataclasses.replace(base, train=(str(tmp_path / "other.jsonl"),)), [dev], out, what)

@@ -122,3 +122,15 @@ def test_wrong_number_of_heads_is_refused_and_nothing_written(heads: int, onnx_e
     with pytest.raises(Fatal, match=r"hidden states differ|5 heads do not divide 32"):
         warm_start(str(onnx_export), tmp_path / "out", heads=heads)
     assert not list(tmp_path.iterdir())
+
+
+def test_encoder_of_ours_keeps_its_tokenizer(encoder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "cased"
+    shutil.copytree(encoder, source)
+    tokenizer = json.loads((source / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (source / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+    assert warm_start(str(source), tmp_path / "out", layers=[1]).difference == 0
+    kept = Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
+    assert kept.encode("The sun", add_special_tokens=False).tokens[0] == "[UNK]"

@@ -1,89 +1,102 @@
-"""Every step of making a model, by its command, on made-up posts and a tiny encoder."""
+"""Every step of making a model, by the recipe that docs/models.md names: from nothing to a served bundle."""
 
 import json
-import random
-import shlex
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import BertConfig, BertModel
 
-from tests.modeling.tiny import MAX_LENGTH, VOCABULARY, write_posts
 from worker.model.classifier import Classifier
-from worker.modeling.cli import main
 
-
-def run(command: str, folder: Path) -> None:
-    assert main(shlex.split(command.format(f=folder))) == 0, command
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+RECIPE = "worker/modeling/recipes/tiny.mk"
+GOOD, BAD = "Thanks for the lift home!", "Immigrants are vermin and should be thrown out."
+SECONDS = 1800
+"""For a machine that is busy; alone it takes two minutes."""
 
 
 @pytest.fixture(scope="module")
-def made(tokenizer_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with posts, texts, and a BERT-shaped encoder as others publish theirs."""
-    folder = tmp_path_factory.mktemp("whole")
-    for name, seed, count in (("forum.train", 1, 240), ("forum.dev", 2, 300)):
-        write_posts(folder / f"{name}.jsonl", random.Random(seed), count)
-    texts = [json.loads(line)["text"] for line in (folder / "forum.train.jsonl").read_text().splitlines()]
-    (folder / "texts.txt").write_text("\n".join(f"{text} again and again" for text in texts * 2))
-    torch.manual_seed(3)
-    shape: dict[str, Any] = {
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-    }
-    config = BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=MAX_LENGTH, **shape)
-    BertModel(config).save_pretrained(folder / "bert")
-    (folder / "bert" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
-    (folder / "bert" / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-    return folder
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the recipe makes."""
+    out = tmp_path_factory.mktemp("tiny")
+    done = subprocess.run(
+        ["make", "-f", RECIPE, f"OUT={out}", f"MODEL={BIN / 'moderation-model'}"],
+        cwd=ROOT,
+        env=_environment(OMP_NUM_THREADS="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return out
 
 
-@pytest.mark.timeout(600)  # fifteen commands
-def test_every_step_from_a_published_encoder_to_a_served_bundle(made: Path) -> None:
-    small = (
-        "--max-length 32 --batch-size 8 --learning-rate 5e-3 --train {f}/forum.train.jsonl --dev {f}/forum.dev.jsonl"
-    )
-    run("warm-start {f}/bert --out {f}/teacher-encoder", made)
-    run("warm-start {f}/bert --layers 0,2 --factorise 16 --texts {f}/texts.txt --out {f}/student-encoder", made)
-    run(
-        "pretrain --encoder {f}/student-encoder --texts {f}/texts.txt --max-length 32 --steps 12 --out {f}/pretrained",
-        made,
-    )
-    run("train --encoder {f}/teacher-encoder --out {f}/teacher --epochs 4 --source-heads 0.3 " + small, made)
-    run("augment --posts 60 --spelling {f}/forum.train.jsonl --out {f}/augmentation.train.jsonl", made)
-    export = "--calibration {f}/forum.train.jsonl --dev {f}/forum.dev.jsonl --overlap 8 --version 1.0.0"
-    run(
-        "export --classifier {f}/teacher --out {f}/first --name first --max-flips 1 --max-clear-flips 1 " + export, made
-    )
-    choose = "--count 40 --clean 0 --pool 200 --texts {f}/texts.txt"
-    run("select --bundle {f}/first --out {f}/unlabelled.jsonl " + choose, made)
-    distill = "distill --encoder {f}/pretrained --scores {f}/scores.npz --unlabelled {f}/unlabelled.jsonl " + small
-    run(distill + " --teacher {f}/teacher --out {f}/student --epochs 10 --normalise emoji=names", made)
-    run(
-        "export --classifier {f}/student --out {f}/bundle --name tiny --max-flips 1 --max-clear-flips 1 " + export, made
-    )
-    measure = "evaluate --bundle {f}/bundle --data {f}/forum.dev.jsonl --half report --json {f}/bundle.json"
-    run(measure + " --baseline --train {f}/forum.train.jsonl --report {f}/report", made)
-    choose = "--data {f}/forum.dev.jsonl --precision 0.5 --out {f}/policy.json"
-    run("thresholds --bundle {f}/bundle " + choose, made)
-    run("suite --bundle {f}/bundle --json {f}/suite.json", made)
-    run("explain --bundle {f}/bundle --text 'the bad sun going home' --html {f}/page.html", made)
-    (made / "about.toml").write_text('encoder = "random"\nvocabulary = "letters"\n')
-    card = "--about {f}/about.toml --metrics 'Development={f}/bundle.json'"
-    run("card --bundle {f}/bundle --classifier {f}/student " + card, made)
-
+@pytest.mark.timeout(SECONDS)
+def test_recipe_from_nothing_makes_a_bundle_that_tells_bad_posts_from_good(made: Path) -> None:
     classifier = Classifier.load(made / "bundle")
+
+    assert classifier.bundle.manifest.quantization == "int8-static-7bit"
     assert classifier.bundle.manifest.normalisation.emoji == "names"
-    good, bad = (_score(classifier, text) for text in ("the good sun going home", "the bad bad sun going home"))
+    good, bad = (_score(classifier, text) for text in (GOOD, BAD))
     assert bad > good + 0.3
-    assert "Make it again" in (made / "bundle" / "MODEL_CARD.md").read_text()
-    assert "bad" in (made / "page.html").read_text()
+
+
+@pytest.mark.timeout(SECONDS)
+def test_evaluate_finds_made_up_posts_it_was_not_trained_on_told_apart(made: Path) -> None:
+    measured = json.loads((made / "bundle.json").read_text())
+
+    aurocs = {row["label"]: row["auroc"] for row in measured["rows"]}
+    assert aurocs.keys() == {"hate", "offensive"}
+    assert min(aurocs.values()) > 0.8, aurocs
+    assert measured["floors"], "the floor stands beside"
+    assert (made / "report" / "report.md").exists()
+
+
+@pytest.mark.timeout(SECONDS)
+def test_card_policy_suite_and_page_come_with_the_bundle(made: Path) -> None:
+    card = (made / "bundle" / "MODEL_CARD.md").read_text()
+    assert "Make it again" in card
+    assert RECIPE in card
+    assert json.loads((made / "policy.json").read_text())["thresholds"].keys() == {"hate", "offensive"}
+    assert json.loads((made / "suite.json").read_text())["cases"] > 800
+    assert "vermin" in (made / "page.html").read_text()
+
+
+@pytest.mark.timeout(SECONDS)
+def test_student_is_half_as_deep_and_factorised(made: Path) -> None:
+    encoder, student = (json.loads((made / name / "config.json").read_text()) for name in ("encoder", "student"))
+
+    assert (encoder["num_hidden_layers"], student["num_hidden_layers"]) == (4, 2)
+    assert (encoder["embedding_size"], student["embedding_size"]) == (64, 32)
+
+
+@pytest.mark.timeout(SECONDS)
+def test_worker_serves_what_the_recipe_made(made: Path) -> None:
+    done = subprocess.run(
+        [BIN / "moderation-worker", "classify"],
+        env=_environment(MODERATION_BUNDLE=str(made / "bundle"), MODERATION_POLICY_FILE=str(made / "policy.json")),
+        input=json.dumps({"id": "1", "text": BAD}) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["model"]["name"] == "tiny"
+    assert verdict["action"] == "review"
+
+
+def _environment(**more: str) -> dict[str, str]:
+    """Ours without what an outer make, or a worker's settings, would change."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MODERATION_"))} | more
 
 
 def _score(classifier: Classifier, text: str) -> float:
+    """Of `hate`."""
     (windows,) = classifier.windows([classifier.normalise(text).text])
-    return float(np.array(classifier.score(list(windows)))[0, 0])
+    return float(np.array(classifier.score(list(windows)))[:, classifier.labels.index("hate")].max())

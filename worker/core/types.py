@@ -10,6 +10,8 @@ Window: TypeAlias = Sequence[int]
 """Token ids of one model input, special tokens included: at most the bundle's maximum length."""
 Scores: TypeAlias = tuple[float, ...]
 """Independent probabilities, one per label, in the order of the bundle's labels."""
+SCORE_BUCKETS = tuple(step / 10 for step in range(1, 11))
+"""Upper bounds, inclusive, by which scores are counted: in the metrics and in a bundle's reference."""
 
 
 class Partition(NamedTuple):

@@ -13,6 +13,8 @@ MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.jsonl"
 CARD = "MODEL_CARD.md"
+REFERENCE = "reference.json"
+"""Optional: how the scores were distributed when the bundle was made; for people, never read by the worker."""
 
 ProblemType = Literal["multi_label_classification", "single_label_classification"]
 """Sigmoid for each label, or softmax over all. Never guessed: the wrong one gives plausible, wrong scores."""

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.core.types import SCORE_BUCKETS
+
 PREFIX = "moderation_"
 
 LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 STAGE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 RATIO = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
-SCORE = tuple(step / 10 for step in range(1, 11))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,13 @@ DECISIONS = Metric(
     "unscored where the post could not be scored.",
     ("label", "action"),
 )
-SCORE_OF_LABEL = Metric("score", "histogram", "Scores of posts.", ("label",), SCORE)
+SCORE_OF_LABEL = Metric(
+    "score",
+    "histogram",
+    "Scores of posts; a bundle's reference.json counts those it was made with in the same buckets.",
+    ("label",),
+    SCORE_BUCKETS,
+)
 
 # The group
 LAG = Metric("consumer_lag", "gauge", "X", ("topic", "partition"))

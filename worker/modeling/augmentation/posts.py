@@ -3,15 +3,17 @@
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import LABELS, Frame, Grammar, Group, load
-from worker.modeling.augmentation.surface import pick_register, render
+from worker.modeling.augmentation.surface import typed as usually_typed
 
+Typed = Callable[[Sequence[str], random.Random], list[str]]
+"""Turns plain texts (twins together) into texts as people type them."""
 MAX_TRIES = 200
 """Draws in a row that bring nothing new before a grammar counts as used up."""
 
@@ -43,7 +45,9 @@ def augmentation_grammar() -> Grammar:
     return load(file for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
-def make_posts(grammar: Grammar, count: int, seed: int, prefix: str, *, per_group: bool = False) -> list[Post]:
+def make_posts(
+    grammar: Grammar, count: int, seed: int, prefix: str, *, per_group: bool = False, typed: Typed = usually_typed
+) -> list[Post]:
     """`count` posts (or one more: twins stay together), twins side by side; the same for the same arguments.
 
     Ids are `prefix`-kind-hash of the text: a post keeps its id whatever the seed. No two posts other than twins are
@@ -55,7 +59,8 @@ def make_posts(grammar: Grammar, count: int, seed: int, prefix: str, *, per_grou
     for kind in _kinds(grammar, draw):
         if len(posts) >= count:
             break
-        posts += _draw_new(grammar, kind, draw, seen, prefix, per_group)
+        frame, plain, group = _draw_new(grammar, kind, draw, seen, per_group)
+        posts += _posts(frame, typed(plain, draw), group, prefix)
     return posts
 
 
@@ -66,8 +71,8 @@ def _kinds(grammar: Grammar, draw: random.Random) -> Iterator[str]:
 
 
 def _draw_new(
-    grammar: Grammar, kind: str, draw: random.Random, seen: set[str], prefix: str, per_group: bool
-) -> list[Post]:
+    grammar: Grammar, kind: str, draw: random.Random, seen: set[str], per_group: bool
+) -> tuple[Frame, list[str], Group | None]:
     frames = [frame for frame in grammar.frames if frame.kind == kind]
     for _ in range(MAX_TRIES):
         frame = draw.choice(frames)
@@ -77,13 +82,11 @@ def _draw_new(
         keys = {_key(text, None if per_group else group) for text in plain}
         if len(keys) == len(plain) and not keys & seen:
             seen |= keys
-            return _posts(frame, plain, group, draw, prefix)
+            return frame, plain, group
     raise Fatal(f"the templates of {kind} make no more new posts: ask for fewer with --posts")
 
 
-def _posts(frame: Frame, plain: list[str], group: Group | None, draw: random.Random, prefix: str) -> list[Post]:
-    register = pick_register(draw)
-    texts = [render(text, register, draw) for text in plain]
+def _posts(frame: Frame, texts: list[str], group: Group | None, prefix: str) -> list[Post]:
     ids = [f"{prefix}-{frame.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}" for text in texts]
     twins = [*ids[::-1]] if len(ids) == 2 else [None]
     return [

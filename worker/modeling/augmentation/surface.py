@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 REGISTERS = {"plain": 9, "lower": 5, "bare": 3, "slips": 2, "tagged": 2, "shout": 1}
 """Register: how often. Twins share theirs, so that it never tells them apart."""
@@ -24,6 +25,12 @@ _SHORT = {
 def pick_register(draw: random.Random) -> str:
     """One of REGISTERS."""
     return draw.choices(list(REGISTERS), list(REGISTERS.values()))[0]
+
+
+def typed(texts: Sequence[str], draw: random.Random) -> list[str]:
+    """Twins in one of REGISTERS."""
+    register = pick_register(draw)
+    return [render(text, register, draw) for text in texts]
 
 
 def render(text: str, register: str, draw: random.Random) -> str:

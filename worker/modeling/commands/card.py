@@ -5,7 +5,9 @@ from pathlib import Path
 
 HELP = "write a bundle's MODEL_CARD.md from what evaluate measured"
 ABOUT = """TOML: `encoder` and `vocabulary` (what they were, whose, under what licence), and if you like `make` (the command
-that makes the bundle), `limits` (Markdown) and `probes` (made-up sentences to show with their scores)"""
+that makes the bundle), `teachers` (whose scores it learnt), `data`, `use` and `limits` (Markdown: other posts;
+what it is for; what it cannot do)
+and `probes` (made-up sentences to show with their scores)"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             hidden_teacher=str(chosen.teacher[0]) if chosen.hidden_weight else None,
             hidden_weight=chosen.hidden_weight,
         )
-        score(chosen.teacher, read_posts(recipe), chosen.scores)
+        score(chosen.teacher, read_posts(recipe), chosen.scores, recipe.labels)
         train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
 
     parser.set_defaults(run=run)

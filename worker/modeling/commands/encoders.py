@@ -22,10 +22,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="trained classifier directories; one with the name of a shape takes its place",
     )
     parser.add_argument(
-        "--data", type=Path, nargs="+", default=[], help="labelled files for the quality of --classifier"
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="development files: quality of --classifier on their report halves",
     )
     parser.add_argument("--posts", type=Path, help="posts to time, one a line (default: made-up ones of usual lengths)")
-    parser.add_argument("--count", type=int, default=256, help="how many posts to time (256)")
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=256,
+        help="how many posts to time (256); one in four of them compares, the others calibrate",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds, of which the median counts (5)")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER, help="of the random encoders (the bundled one)")
     parser.set_defaults(run=run)

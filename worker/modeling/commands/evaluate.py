@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from worker.modeling.commands.numbers import count, positive_integer
+
 HELP = "metrics on labelled posts, of a bundle, of the TF-IDF floor, or of both side by side"
 
 
@@ -21,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unlabelled-posts", type=positive_integer, default=2000, help="of those at most so many, from the top"
     )
-    parser.add_argument("--speed-posts", type=int, default=0, help="also time so many posts (0: none); noisy")
+    parser.add_argument("--speed-posts", type=count, default=0, help="also time so many posts (0: none); noisy")
     parser.add_argument("--json", type=Path, help="also write the metrics to this file, for card")
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write a Markdown report with plots there")
     floor = parser.add_argument_group("the TF-IDF floor")
@@ -62,11 +64,3 @@ def add(parser: argparse.ArgumentParser) -> None:
         )
 
     parser.set_defaults(run=run)
-
-
-def positive_integer(text: str) -> int:
-    """Parse an option's whole number of at least 1. Raises ValueError."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from worker.modeling.commands.numbers import count, positive_integer
+
 HELP = "a classifier to a bundle: quantize, calibrate scores, choose thresholds, verify"
 QUANTIZATION_HELP = (
     "int8-7bit (default): right on every x86 CPU, because weights within ±63 keep the 16-bit sums of CPUs without "
@@ -18,12 +20,18 @@ DEV_HELP = (
     "thresholds, all of them measure what quantization costs (without: thresholds at 0.5)"
 )
 
+TYPICAL_HELP = (
+    "unlabelled posts as they come (lines or .jsonl, plain or .zst): the scores of the first 5,000 of each file are "
+    "counted in reference.json, beside those of --dev, so that you can tell later whether your posts have changed"
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
     parser.add_argument("--classifier", type=Path, required=True, help="classifier directory (from train)")
     parser.add_argument("--out", type=Path, required=True, help="bundle directory to write; a bundle there is replaced")
     parser.add_argument("--dev", type=Path, nargs="*", default=[], help=DEV_HELP)
+    parser.add_argument("--typical", type=Path, nargs="*", default=[], help=TYPICAL_HELP)
     parser.add_argument("--block", nargs="*", default=[], metavar="LABEL", help=BLOCK_HELP)
     parser.add_argument("--layout", choices=("packed", "padded"), default="packed")
     parser.add_argument("--name", required=True, help="the model's name in verdicts and metrics")
@@ -34,7 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--calibrate",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="slope and shift of each label's logit, fitted on --dev, so that probabilities mean what they say",
+        help="Platt scaling: slope and intercept of each label's logit, fitted on --dev, so that probabilities mean what they say",
     )
     _add_quantization(parser.add_argument_group("quantization"))
     _add_bounds(parser.add_argument_group("the most that int8 may cost, for any label and file of --dev"))
@@ -49,7 +57,10 @@ def _add_quantization(group: argparse._ArgumentGroup) -> None:
         "--calibration", type=Path, nargs="+", default=[], help="training files, one for each source, for int8 ranges"
     )
     group.add_argument(
-        "--calibration-posts", type=int, default=2400, help="posts to read ranges from, as many of each file (2400)"
+        "--calibration-posts",
+        type=positive_integer,
+        default=2400,
+        help="posts to read ranges from, as many of each file (2400)",
     )
     group.add_argument(
         "--calibration-method",
@@ -60,6 +71,15 @@ def _add_quantization(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--percentile", type=float, default=99.99, help="for --calibration-method percentile (99.99)")
     group.add_argument(
+        "--smoothing",
+        type=float,
+        nargs="+",
+        default=[0.0, 0.85],
+        metavar="STRENGTH",
+        help="move outliers of activations into weights (SmoothQuant's alpha, 0 to 1; 0: not at all, which is a few "
+        "per cent faster); of several, the one that brings the scores nearest to float32 (0 0.85)",
+    )
+    group.add_argument(
         "--keep-fp32", nargs="+", default=[], metavar="NAME", help="layers (or beginnings of names) not to quantize"
     )
     group.add_argument(
@@ -67,7 +87,7 @@ def _add_quantization(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--quantize-aware",
-        type=int,
+        type=count,
         default=0,
         metavar="STEPS",
         help="train so many steps with rounded weights and activations, to agree with itself in float32 (0)",
@@ -95,6 +115,7 @@ def run(chosen: argparse.Namespace) -> None:
         version=chosen.version,
         calibration=tuple(chosen.calibration),
         dev=tuple(chosen.dev),
+        typical=tuple(chosen.typical),
         may_block=tuple(chosen.block),
         quantization=names[chosen.quantization],  # type: ignore[arg-type]  # argparse checked it
         layout=chosen.layout,
@@ -104,6 +125,7 @@ def run(chosen: argparse.Namespace) -> None:
         calibration_method=chosen.calibration_method,
         percentile=chosen.percentile,
         keep_fp32=tuple(chosen.keep_fp32),
+        smoothing=tuple(chosen.smoothing),
         calibrate=chosen.calibrate,
         bounds=Bounds(chosen.max_auroc_cost, chosen.max_flips, chosen.max_clear_flips),
         sensitivity=chosen.sensitivity,

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from worker.modeling.commands.training_options import choice, read_normalisation
+
 HELP = "pretrain an encoder on texts by replaced-token detection (resumable)"
 _SHAPE = ("layers", "hidden", "embedding", "heads", "intermediate")
 
@@ -26,24 +28,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-length", type=int, default=128, help="tokens in a sequence")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
-    parser.add_argument("--normalise", nargs="*", default=[], metavar="OPTION=CHOICE", help="such as emoji=names")
+    parser.add_argument(
+        "--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help="such as emoji=names"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint-minutes", type=float, default=10)
 
     def run(chosen: argparse.Namespace) -> None:
         from dataclasses import replace
 
-        from worker.core.errors import Fatal
         from worker.modeling.pretraining.pretrain import pretrain
         from worker.modeling.pretraining.recipe import SIZES, PretrainRecipe
-        from worker.text.options import Normalisation
 
         shape: dict[str, Any] = {name: getattr(chosen, name) for name in _SHAPE if getattr(chosen, name) is not None}
-        try:
-            choices = dict(option.split("=", 1) for option in chosen.normalise)
-            normalisation = Normalisation.of(choices)
-        except ValueError as error:
-            raise Fatal(f"--normalise: {error}") from error
+        rate = chosen.learning_rate
         recipe = PretrainRecipe(
             texts=tuple(chosen.texts),
             encoder=chosen.encoder,
@@ -53,13 +51,13 @@ def add(parser: argparse.ArgumentParser) -> None:
             cased=chosen.cased,
             steps=chosen.steps,
             minutes=chosen.minutes,
-            learning_rate=chosen.learning_rate or (1e-4 if chosen.encoder else 5e-4),
+            learning_rate=rate if rate is not None else 1e-4 if chosen.encoder else 5e-4,
             batch_size=chosen.batch_size,
             max_length=chosen.max_length,
             dropout=chosen.dropout,
             bf16=chosen.precision == "bf16",
             seed=chosen.seed,
-            normalisation=normalisation,
+            normalisation=read_normalisation(chosen.normalise),
         )
         pretrain(recipe, chosen.out, chosen.checkpoint_minutes * 60)
 

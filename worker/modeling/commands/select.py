@@ -25,6 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.model.classifier import Classifier
+        from worker.modeling.posts.examples import source_of
         from worker.modeling.training.select import Selection, select, select_again, write
         from worker.modeling.training.teacher_scores import TeacherScores
 
@@ -37,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         )
         if chosen.scores:
             scores = TeacherScores.read(chosen.scores)
-            names = [path.name.split(".")[0] for path in (chosen.out, chosen.clean_out) if path]
+            names = [source_of(path) for path in (chosen.out, chosen.clean_out) if path]
             found, *clean = (select_again(chosen.texts, wanted, scores, name) for name in names)
         else:
             found, *clean = select(Classifier.load(chosen.bundle), chosen.texts, wanted)

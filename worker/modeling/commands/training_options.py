@@ -1,11 +1,14 @@
 """The options that `train`, `distill` and `tune` share."""
 
 import argparse
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from worker.modeling.training.recipe import Recipe
+    from worker.text.options import Normalisation
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +20,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="default: hate offensive")
     data.add_argument("--hard-labels", action="store_true", help="read `labels` even where annotators' `votes` are")
     data.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
-    data.add_argument("--normalise", type=_choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
+    data.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
     data.add_argument("--source-weight", type=_weight, nargs="*", default=[], metavar="SOURCE=W", help=_SOURCE_WEIGHT)
     data.add_argument("--positive-weight", type=_weight, nargs="*", default=[], metavar="LABEL=W", help=_POSITIVE)
     data.add_argument("--shuffle-labels", action="store_true", help="a control: labels at random; AUROC must be .5")
@@ -51,16 +54,10 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
-    """The recipe that the options describe."""
-    from worker.core.errors import Fatal
+    """The recipe that the options describe. Raises Fatal naming the option that no training could follow."""
     from worker.modeling.training.recipe import Recipe
-    from worker.text.options import Normalisation
 
-    try:
-        normalisation = Normalisation.of(dict(chosen.normalise))
-    except ValueError as error:
-        raise Fatal(f"--normalise: {error}") from error
-    return Recipe(
+    recipe = Recipe(
         encoder=str(chosen.encoder),
         train=tuple(map(str, chosen.train)),
         labels=tuple(chosen.labels),
@@ -69,7 +66,7 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         learning_rate=chosen.learning_rate,
         batch_size=chosen.batch_size,
         max_length=chosen.max_length,
-        normalisation=normalisation,
+        normalisation=read_normalisation(chosen.normalise),
         head=chosen.head,
         dropout=chosen.dropout,
         encoder_dropout=chosen.encoder_dropout,
@@ -91,18 +88,33 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         folds=chosen.folds,
         **more,
     )
+    recipe.check(chosen.dev)
+    return recipe
 
 
-def _choice(text: str) -> tuple[str, str]:
+def read_normalisation(choices: Sequence[tuple[str, str]]) -> "Normalisation":
+    """What `--normalise` chose. Raises Fatal naming an option or a choice that there is not."""
+    from worker.core.errors import Fatal
+    from worker.text.options import Normalisation
+
+    try:
+        return Normalisation.of(dict(choices))
+    except ValueError as error:
+        raise Fatal(f"--normalise: {error}") from error
+
+
+def choice(text: str) -> tuple[str, str]:
+    """`OPTION=CHOICE`; without a choice it is "", which no option has."""
     name, _, value = text.partition("=")
     return name, value
 
 
 def _weight(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=WEIGHT, such as davidson=0.5")
-    return name, float(value)
+    weight = float(value or "nan")
+    if not (name and equals and 0 <= weight < math.inf):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=WEIGHT, 0 or more, such as davidson=0.5")
+    return name, weight
 
 
 _CLEAN = (

@@ -25,10 +25,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         if min(chosen.trials, chosen.concurrency, chosen.grace) < 1 or chosen.reduction < 2:
             raise Fatal("--trials, --concurrency and --grace are at least 1, --reduction at least 2")
         space = tuple(map(parse_dimension, chosen.search or DEFAULT_SEARCH))
+        recipe = read_recipe(chosen)  # before Ray is imported, which takes seconds
         from worker.modeling.search.tune import Search, search
 
         what = Search(space, chosen.trials, chosen.concurrency, chosen.grace, chosen.reduction, chosen.search_seed)
-        print(search(read_recipe(chosen), chosen.dev, chosen.out, what))
+        print(search(recipe, chosen.dev, chosen.out, what, chosen.checkpoint_minutes * 60))
 
     parser.set_defaults(run=run)
 

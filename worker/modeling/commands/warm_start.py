@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from worker.modeling.commands.numbers import positive_integer
+
 _TEXTS = (
     "texts that tell the tokens' frequencies, for --factorise, or the commonest emoji, for --emoji-rows, or whose "
     "pieces multilingual-e5-small must keep; files of lines or .jsonl, either with .zst"
@@ -25,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
     parser.add_argument("--texts", type=Path, nargs="+", default=[], help=_TEXTS)
     parser.add_argument("--emoji-rows", type=int, metavar="COUNT", help=_EMOJI)
-    parser.add_argument("--heads", type=int, default=12, help="attention heads, for a bare ONNX export")
+    parser.add_argument("--heads", type=positive_integer, default=12, help="attention heads, for a bare ONNX export")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.encoders.warm_start import warm_start

@@ -94,11 +94,12 @@ def shape_of(name: str, classifier: Classifier) -> Encoder:
 
 
 def parameters(classifier: Classifier, groups: int = 1) -> int:
-    """Weights that are not 0 by construction, of encoder and head."""
+    """Weights of what is served, encoder and common head, that are not 0 by construction."""
     return sum(
         p.numel()
         // (groups if p.ndim > 1 and name.startswith("electra.encoder") and "attention.output" not in name else 1)
         for name, p in classifier.named_parameters()
+        if not name.startswith("sources.")
     )
 
 

@@ -18,18 +18,23 @@ from worker.model.classifier import Classifier
 from worker.model.manifest import MODEL, TOKENIZER
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.comparison.shapes import REFERENCE, Encoder, own_classifier, parameters, shape_of
+from worker.modeling.evaluation.known import known_sets
 from worker.modeling.evaluation.scoring import ScoredSet, score_set
-from worker.modeling.evaluation.thresholds import choose_policy, known_scores
+from worker.modeling.evaluation.thresholds import choose_policy
 from worker.modeling.export.arithmetic import Float32, StaticInt8
 from worker.modeling.export.assembly import serve
 from worker.modeling.export.calibrate import extremes
 from worker.modeling.export.job import Export
 from worker.modeling.export.parity import compare
-from worker.modeling.export.score_calibration import Line, fold
-from worker.modeling.posts.examples import Example, read_examples, tokenise
+from worker.modeling.export.score_calibration import Platt, fold
+from worker.modeling.export.smoothing import smoothing_factors
+from worker.modeling.posts.examples import Example, tokenise
+from worker.modeling.posts.halves import only
+from worker.modeling.posts.labelled import read_labelled
 from worker.modeling.training import network
 
-PARITY_POSTS = 64
+COMPARED = 4
+"""One post in so many is for comparing int8 with float32, the others are for calibrating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ class Row:
 
     `posts_per_second`: through normaliser, tokenizer and int8 graph, by seconds of CPU, which other work on the
     machine disturbs less than the clock's (median of rounds in which the encoders take turns); `ratio` to REFERENCE's, else the
-    first's. `mean` and `largest` difference of a probability between float32
-    and int8. `auroc`: mean over the files and labels measured, None where the weights are not trained.
+    first's. `mean` and `largest` difference of a probability between float32 and int8 on `compared` posts, after
+    calibration on `calibrated` others. `auroc`: mean over the report halves of the files and the labels measured, None
+    where the weights are not trained.
     """
 
     encoder: Encoder
@@ -48,6 +54,8 @@ class Row:
     int8_bytes: int
     mean: float
     largest: float
+    compared: int
+    calibrated: int
     trained: bool = False
     posts_per_second: float = 0.0
     ratio: float = 0.0
@@ -71,6 +79,11 @@ def measure(job: Comparison) -> list[Row]:
     names = [encoder.name for encoder in job.encoders] + [name for name, _ in job.classifiers]
     if not names:
         raise Fatal("encoders: nothing to compare: name an encoder with --only or a classifier with --classifier")
+    _parts(job.texts, 0)
+    for _, directory in job.classifiers:  # all read before the long work
+        labels = network.Classifier.load(directory).config.labels
+        for path in job.data:
+            read_labelled(path, labels)
     rows, served = [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names):
@@ -99,7 +112,7 @@ def _own(job: Comparison, encoder: Encoder, work: Path) -> tuple[Row, Classifier
     shutil.copyfile(job.tokenizer, work / TOKENIZER)
     model = own_classifier(encoder, load_tokenizer(job.tokenizer).get_vocab_size())
     logits = logit(np.array(_float32(job, model, work).scores, np.float64))
-    return _row(job, encoder, fold(model, [Line(1.0, -mean) for mean in logits.mean(axis=0).tolist()]), work)
+    return _row(job, encoder, fold(model, [Platt(1.0, -mean) for mean in logits.mean(axis=0).tolist()]), work)
 
 
 def _trained(job: Comparison, name: str, directory: Path, work: Path) -> tuple[Row, Classifier]:
@@ -113,9 +126,10 @@ def _trained(job: Comparison, name: str, directory: Path, work: Path) -> tuple[R
 def _row(job: Comparison, encoder: Encoder, model: network.Classifier, work: Path) -> tuple[Row, Classifier]:
     expected = _float32(job, model, work)
     fp32_bytes = (work / MODEL).stat().st_size
-    posts = expected.examples
-    rows = tokenise(load_tokenizer(work / TOKENIZER), posts, model.config.max_length, model.config.normalisation)
-    arithmetic = StaticInt8(extremes(model, rows), bits=7)
+    posts, others = _parts(job.texts, len(model.config.labels))
+    rows = tokenise(load_tokenizer(work / TOKENIZER), others, model.config.max_length, model.config.normalisation)
+    factors = smoothing_factors(model, rows)
+    arithmetic = StaticInt8(extremes(model, rows, factors), bits=7, factors=factors)
     policy = choose_policy((), model.config.labels, ())
     classifier = serve(replace(_job(model, work), quantization="int8-static-7bit"), model, arithmetic, policy, work)
     found = score_set(classifier, "posts", posts)
@@ -127,14 +141,23 @@ def _row(job: Comparison, encoder: Encoder, model: network.Classifier, work: Pat
         int8_bytes=(work / MODEL).stat().st_size,
         mean=sum(each.mean for each in parity) / len(parity),
         largest=max(each.largest for each in parity),
+        compared=len(found.examples),
+        calibrated=len(others),
     )
     return row, classifier
 
 
 def _float32(job: Comparison, model: network.Classifier, work: Path) -> ScoredSet:
-    labels = model.config.labels
-    posts = [Example(str(i), text, (None,) * len(labels), "posts") for i, text in enumerate(job.texts[:PARITY_POSTS])]
-    return score_set(serve(_job(model, work), model, Float32(), choose_policy((), labels, ()), work), "posts", posts)
+    classifier = serve(_job(model, work), model, Float32(), choose_policy((), model.config.labels, ()), work)
+    return score_set(classifier, "posts", _parts(job.texts, len(model.config.labels))[0])
+
+
+def _parts(texts: Sequence[str], labels: int) -> tuple[list[Example], list[Example]]:
+    """Posts to compare int8 with float32 on, and posts to calibrate with: no text is in both. Raises Fatal."""
+    posts = [Example(str(i), text, (None,) * labels, "posts") for i, text in enumerate(dict.fromkeys(texts))]
+    if len(posts) < 2:
+        raise Fatal("encoders: some posts calibrate and others compare: give at least two different ones")
+    return posts[::COMPARED], [post for i, post in enumerate(posts) if i % COMPARED]
 
 
 def _job(model: network.Classifier, work: Path) -> Export:
@@ -142,14 +165,13 @@ def _job(model: network.Classifier, work: Path) -> Export:
 
 
 def _quality(classifier: Classifier, data: Sequence[Path]) -> float | None:
-    """Mean AUROC over the files and the labels of which they know both values."""
+    """Mean AUROC over the report halves of the files and the labels of which they know both values."""
     found = []
     for path in data:
-        scored = score_set(classifier, path.name, read_examples(path, classifier.labels))
+        posts = only(read_labelled(path, classifier.labels), "report")
+        scored = score_set(classifier, path.name, posts)
         for position in range(len(classifier.labels)):
-            truth, scores = known_scores(scored, position)
-            if len(set(truth.tolist())) > 1:
-                found.append(float(roc_auc_score(truth, scores)))
+            found += [float(roc_auc_score(*known)) for known in known_sets([scored], position)]
     return sum(found) / len(found) if found else None
 
 

@@ -4,6 +4,7 @@ HateBERT is a BERT, TinyBERT one of 312 dimensions, KoELECTRA an ELECTRA: what c
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from transformers import (
 
 from worker.core.errors import Fatal
 from worker.modeling.encoders.electra_weights import electra_model, from_squeezebert, keep_layers, probe_difference
+from worker.modeling.encoders.vocabulary import read_tokenizer
 
 _KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "bert": (BertConfig, BertModel, {"add_pooling_layer": False}),
@@ -91,6 +93,9 @@ def _as_electra(original: Any, kind: str) -> ElectraModel:
 
 
 def _tokenizer(source: str, config: Any) -> Tokenizer:
+    file = Path(source) / "tokenizer.json"
+    if file.is_file() and not file.with_name("tokenizer_config.json").exists():
+        return read_tokenizer(file)  # an encoder of ours: AutoTokenizer would take it for an uncased WordPiece one
     found = AutoTokenizer.from_pretrained(source, config=config)
     if not isinstance(getattr(found, "backend_tokenizer", None), Tokenizer):
         raise Fatal(f"warm-start: {source}: no tokenizer.json, nor a vocab.txt to make one of")

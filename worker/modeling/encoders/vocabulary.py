@@ -17,6 +17,17 @@ _ALPHABET = 1000
 """Different characters that a trained vocabulary spells, the commonest, as BERT's trainer has it."""
 
 
+def read_tokenizer(file: Path) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, whole, neither padding nor truncating. Raises Fatal where it is none."""
+    try:
+        tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Fatal(f"warm-start: {file}: cannot be read: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 def read_vocabulary(path: Path, cased: bool = False) -> Tokenizer:
     """A tokenizer from a `tokenizer.json`, or a WordPiece one from a `vocab.txt` with one piece a line.
 

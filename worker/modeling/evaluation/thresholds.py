@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.model.manifest import BundlePolicy, Thresholds
+from worker.modeling.evaluation.known import known_sets
 from worker.modeling.evaluation.scoring import ScoredSet
 
 GRID = [round(0.02 + 0.01 * step, 2) for step in range(96)]
@@ -35,7 +36,7 @@ def choose_policy(sets: Sequence[ScoredSet], labels: Sequence[str], may_block: S
     """
     thresholds = {}
     for position, label in enumerate(labels):
-        known = [found for found in (known_scores(each, position) for each in sets) if len(set(found[0])) > 1]
+        known = known_sets(sets, position)
         review = _review(known)
         thresholds[label] = Thresholds(review=review, block=_block(known, review) if label in may_block else None)
     return BundlePolicy(version=policy_version(thresholds), thresholds=thresholds)
@@ -45,16 +46,6 @@ def policy_version(thresholds: dict[str, Thresholds]) -> str:
     """A name that changes when, and only when, a threshold does."""
     content = {label: [chosen.review, chosen.block] for label, chosen in sorted(thresholds.items())}
     return "t-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:10]
-
-
-def known_scores(scored: ScoredSet, position: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Truth (0 or 1) and scores of the posts whose label at `position` is known."""
-    rows = [
-        (int(value >= 0.5), scores[position])  # a soft label counts as the likelier value
-        for example, scores in zip(scored.examples, scored.scores, strict=True)
-        if (value := example.labels[position]) is not None
-    ]
-    return np.array([truth for truth, _ in rows], np.int64), np.array([score for _, score in rows], np.float64)
 
 
 def balanced_accuracy(truth: NDArray[Any], flagged: NDArray[Any]) -> float:

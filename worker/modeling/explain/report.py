@@ -1,7 +1,8 @@
 """What was measured of explanations, as JSON and as Markdown."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import product
 from statistics import fmean, median
 from typing import Any
 
@@ -15,8 +16,12 @@ QUALITY = (
 )
 TERMS = (
     f"{len(SENTENCES)} neutral sentences for each group: mean score, its excess over sentences that name no group, "
-    "share at or over the review threshold, and the weight of the term itself in log-odds."
+    "share at or over the review threshold, and the weight of the term itself in log-odds. Augmented: whether posts of "
+    "`moderation-model augment` name the group by that term; a model trained with them has met it in harmless sentences."
 )
+
+AUGMENTED = {True: "yes", False: "no", None: "-"}
+FIGURES = ("score", "excess", "flagged", "weight")
 
 
 def as_json(
@@ -57,12 +62,20 @@ def _cells(quality: Quality) -> str:
 
 
 def _terms_table(rows: Sequence[TermRow]) -> list[str]:
-    columns = ("label", "group", "score", "excess", "flagged", "weight")
+    columns = ("label", "group", "augmented", "score", "excess", "flagged", "weight")
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for row in rows:
+    for row in [*rows, *_means(rows)]:
         figures = f"{row.score:.3f} | {row.excess:+.3f} | {row.flagged:.0%} | {row.weight:+.2f}"
-        lines.append(f"| {row.label} | {row.group} | {figures} |")
+        lines.append(f"| {row.label} | {row.group} | {AUGMENTED[row.augmented]} | {figures} |")
     return lines
+
+
+def _means(rows: Sequence[TermRow]) -> Iterator[TermRow]:
+    """For each label the mean of the groups that the augmentation names, and of those that it does not."""
+    for label, augmented in product(dict.fromkeys(row.label for row in rows), (True, False)):
+        chosen = [row for row in rows if (row.label, row.augmented) == (label, augmented)]
+        figures: dict[str, Any] = {key: fmean(getattr(row, key) for row in chosen) for key in FIGURES}
+        yield replace(chosen[0], group=f"mean of {len(chosen)}", **figures)
 
 
 def _gap(gaps: Sequence[float]) -> dict[str, float]:

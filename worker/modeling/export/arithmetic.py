@@ -7,6 +7,7 @@ flipped between batchings in a stress test).
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,15 +18,22 @@ from worker.modeling.export.graph import MICROSOFT, GraphBuilder
 Floats = NDArray[np.float32]
 Range = tuple[float, float]
 """Smallest and largest value an activation took during calibration."""
+Factors = Mapping[str, Floats]
+"""What the channels of layers' inputs are divided by, float32 [width]; see `smoothing`. Those without stay as they are."""
+NONE: Factors = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A value made ready to be multiplied: itself, or its u8 form with scale and zero point."""
+    """A value made ready to be multiplied: itself, or its u8 form with scale and zero point.
+
+    `factors` [width]: what its channels were divided by, and the weights have to make up for.
+    """
 
     value: str
     scale: str = ""
     zero: str = ""
+    factors: Floats | None = None
 
 
 class Arithmetic(Protocol):
@@ -63,13 +71,20 @@ class StaticInt8:
 
     `bits` 7 halves the range of the weights: the sum of two products then fits the 16 bits that x86 kernels
     without VNNI use (2 × 255 × 63 < 2^15), at the price of precision. Layers whose input is one of the sites in
-    `keep` stay in float32.
+    `keep` stay in float32. `factors` [width] of a site: its channels are divided by them, and `ranges` are of the result.
     """
 
-    def __init__(self, ranges: Mapping[str, Range], bits: int = 8, keep: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        ranges: Mapping[str, Range],
+        bits: int = 8,
+        keep: Collection[str] = (),
+        factors: Factors = NONE,
+    ) -> None:
         self._ranges = ranges
         self._largest = largest_weight(bits)
         self._keep = keep
+        self._factors = factors
 
     def activation(self, graph: GraphBuilder, value: str, site: str) -> Activation:
         """Quantize to u8."""
@@ -78,13 +93,17 @@ class StaticInt8:
         step, zero_point = scale_and_zero(self._ranges[site])
         scale = graph.constant(f"{site}.scale", np.array(step))
         zero = graph.constant(f"{site}.zero", np.array(zero_point, np.uint8))
-        return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero)
+        factors = self._factors.get(site)
+        if factors is not None:
+            value = graph.op("Mul", value, graph.constant(f"{site}.factors", 1 / factors))
+        return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero, factors)
 
     def linear(self, graph: GraphBuilder, x: Activation, weight: Floats, bias: Floats, name: str) -> str:
         """An integer product, exact in int32 whatever the batch, then scales and bias."""
         if not x.scale:
             return Float32().linear(graph, x, weight, bias, name)
-        quantized, scales = quantize(weight, axis=0, largest=self._largest)
+        made_up = weight if x.factors is None else weight * x.factors[:, None]
+        quantized, scales = quantize(made_up, axis=0, largest=self._largest)
         return graph.op(
             "MatMulIntegerToFloat",
             x.value,

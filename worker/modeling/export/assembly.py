@@ -22,6 +22,11 @@ from worker.modeling.training import network
 
 REPORT = "export.json"
 """What was measured on the way; no part of what is served."""
+ABOUT = (parts.CARD, parts.REFERENCE, REPORT, "evaluation.json", "evaluation-all.json", "suite.json")
+"""What a bundle's directory may hold that is true of that bundle alone."""
+
+FILES = (parts.MODEL, parts.TOKENIZER, parts.GOLDEN, parts.REFERENCE)
+"""What a manifest has checksums of."""
 
 
 @contextmanager
@@ -29,8 +34,8 @@ def assembled(out: Path) -> Iterator[Path]:
     """A directory beside `out` to build a bundle in; its files become those of `out` when the block ends.
 
     Whatever fails before leaves `out` as it was. A bundle that was there is replaced file by file, its manifest gone
-    first and back last: a directory without one is no bundle. Raises Fatal where `out` holds something else, or
-    cannot be written.
+    first and back last: a directory without one is no bundle. What was said about the old one, its card above all,
+    goes with it. Raises Fatal where `out` holds something else, or cannot be written.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / parts.MANIFEST).exists():
         raise Fatal(f"export: --out {out}: holds something that is no bundle: choose another directory")
@@ -39,9 +44,10 @@ def assembled(out: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
             yield Path(aside)
             out.mkdir(exist_ok=True)
-            (out / parts.MANIFEST).unlink(missing_ok=True)
-            for name in (parts.TOKENIZER, parts.MODEL, parts.GOLDEN, REPORT, parts.MANIFEST):
-                (Path(aside) / name).replace(out / name)
+            for name in (parts.MANIFEST, *ABOUT):
+                (out / name).unlink(missing_ok=True)
+            for made in sorted(Path(aside).iterdir(), key=lambda path: path.name == parts.MANIFEST):
+                made.replace(out / made.name)
     except OSError as error:
         raise Fatal(f"export: cannot write to {out}: {error.strerror or error}") from error
 
@@ -75,7 +81,7 @@ def make_manifest(job: Export, trained: network.Classifier, policy: parts.Bundle
         "normalisation": trained.config.normalisation,
         "quantization": job.quantization,
         "policy": policy,
-        "files": {name: file_sha256(work / name) for name in (parts.MODEL, parts.TOKENIZER, parts.GOLDEN)},
+        "files": {name: file_sha256(work / name) for name in FILES if (work / name).exists()},
         "made_with": made_with,
     }
     try:

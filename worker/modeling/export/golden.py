@@ -88,8 +88,8 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates:
     """Score the candidates, keep those that say most, and write them to `path`.
 
     Of each kind the one farthest from every threshold, and one more for each decision (action and labels) that none
-    of those has but a candidate does, at a margin that every CPU keeps. Returns a warning for each kept post so near a threshold that another CPU type might decide
-    otherwise.
+    of those has but a candidate does, at a margin that every CPU keeps. Returns a warning for each kept post so near a
+    threshold that another CPU type might decide otherwise.
     """
     examples = [Example(kind, text, (), "golden") for kind, texts in candidates.items() for text in texts]
     scored = score_set(classifier, "golden", examples)

@@ -36,14 +36,9 @@ class GraphBuilder:
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add an operator with one output; return the output's name. An empty input name is an absent input."""
-        return self.split(kind, *inputs, outputs=1, domain=domain, **attributes)[0]
-
-    def split(self, kind: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> list[str]:
-        """Add an operator with several outputs."""
         name = f"{kind}_{len(self._nodes)}"
-        found = [f"{name}:{i}" for i in range(outputs)]
-        self._nodes.append(helper.make_node(kind, list(inputs), found, name=name, domain=domain, **attributes))
-        return found
+        self._nodes.append(helper.make_node(kind, list(inputs), [f"{name}:0"], name=name, domain=domain, **attributes))
+        return f"{name}:0"
 
     def model(self, value: str, name: str, shape: Shape) -> onnx.ModelProto:
         """The graph whose only output, float32 of `shape`, is `value` under the name `name`."""

@@ -8,6 +8,7 @@ from worker.core.errors import Fatal
 from worker.model import manifest as parts
 from worker.modeling.export.histogram import METHODS, Method
 from worker.modeling.export.parity import Bounds
+from worker.modeling.export.smoothing import STRENGTH
 from worker.modeling.training.network import Classifier
 
 CALIBRATION_POSTS = 2400
@@ -19,8 +20,11 @@ class Export:
     """What to make of a classifier directory. `calibration` may be empty for fp32.
 
     Without `dev` thresholds stay at 0.5, scores are not calibrated and parity is not measured. `keep_fp32` names
-    layers, or beginnings of their names, that are not quantized; `quantize_aware` is a number of training steps.
-    `calibration_method` "auto" takes the one whose graph agrees best with float32 on posts of `calibration`.
+    layers, or beginnings of their names, that are not quantized; `smoothing` moves outliers of activations into weights;
+    `quantize_aware` is a number of training steps.
+    `typical` are unlabelled posts as they come, whose scores are counted beside those of `dev` for reference.
+    `calibration_method` "auto" and several `smoothing` strengths (0: none) take the one whose graph agrees best with
+    float32 on posts of `calibration`.
     """
 
     classifier: Path
@@ -29,6 +33,7 @@ class Export:
     version: str
     calibration: tuple[Path, ...] = ()
     dev: tuple[Path, ...] = ()
+    typical: tuple[Path, ...] = ()
     may_block: tuple[str, ...] = ()
     quantization: parts.Quantization = "int8-static-7bit"
     layout: parts.Layout = "packed"
@@ -38,6 +43,7 @@ class Export:
     calibration_method: Method | Literal["auto"] = "auto"
     percentile: float = 99.99
     keep_fp32: tuple[str, ...] = ()
+    smoothing: tuple[float, ...] = (0.0, STRENGTH)
     calibrate: bool = True
     bounds: Bounds = field(default_factory=Bounds)
     sensitivity: bool = False
@@ -69,3 +75,5 @@ class Export:
             raise Fatal("export: int8 needs posts to calibrate on: give --calibration labelled files of typical posts")
         if not 90 < self.percentile <= 100:
             raise Fatal(f"export: --percentile {self.percentile}: give more than 90 and at most 100 per cent")
+        if not self.smoothing or not all(0 <= strength <= 1 for strength in self.smoothing):
+            raise Fatal(f"export: --smoothing {' '.join(map(str, self.smoothing))}: give strengths from 0 (none) to 1")

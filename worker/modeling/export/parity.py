@@ -1,7 +1,7 @@
 """What quantization cost: the same posts through the served graph and through its float32 twin."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from worker.core.errors import Fatal
 from worker.core.policy import Threshold
+from worker.modeling.evaluation.known import known_scores
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.evaluation.thresholds import known_scores
 
 FAIR = 0.5
 UNCLEAR = 0.05
@@ -117,6 +117,12 @@ def as_json(rows: Sequence[Parity]) -> list[dict[str, Any]]:
     """Rows for the report."""
     found = [asdict(row) | {"auroc_cost": row.auroc_cost} for row in rows]
     return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in found]
+
+
+def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Parity]:
+    """What `as_json` made."""
+    names = [each.name for each in fields(Parity)]
+    return [Parity(**{name: row[name] for name in names}) for row in rows]
 
 
 def markdown(rows: Sequence[Parity]) -> str:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from worker.modeling.export.arithmetic import Range, largest_weight, scale_and_zero
+from worker.modeling.export.arithmetic import NONE, Factors, Floats, Range, largest_weight, scale_and_zero
+from worker.modeling.export.calibrate import linear_layers
 from worker.modeling.training.network import Classifier, collate
 
 LEARNING_RATE = 1e-5
@@ -30,17 +31,22 @@ def distil_to_int8(
     bits: int,
     steps: int,
     keep: Collection[str] = (),
+    factors: Factors = NONE,
     seed: int = 0,
 ) -> Classifier:
     """A copy of `trained` whose quantized form is nearer to it: float32 weights, to be quantized as usual.
 
-    `rows` are token ids of posts; `ranges` as for the graph, `keep` its sites in float32. The embeddings stay as they
+    `rows` are token ids of posts; `ranges` and `factors` as for the graph, `keep` its sites in float32. The embeddings stay as they
     are: their rows keep 8 bits each. Deterministic by seed.
     """
     teacher = trained.eval()
     student = copy.deepcopy(trained).eval()  # dropout would drown what rounding changes
     student.electra.embeddings.requires_grad_(False)
-    roundings = [_Rounding(m, ranges[site], largest_weight(bits)) for site, m in _layers(student) if site not in keep]
+    roundings = [
+        _Rounding(layer, ranges[site], largest_weight(bits), factors.get(site))
+        for site, layer in linear_layers(student)
+        if site not in keep
+    ]
     trainable = [p for p in student.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=LEARNING_RATE, weight_decay=0.0)
     order = random.Random(seed)
@@ -70,29 +76,22 @@ def _outputs(model: Classifier, ids: Tensor, mask: Tensor) -> list[Tensor]:
     return [logits, *(states[mask.bool()] for states in found.hidden_states[1:])]
 
 
-def _layers(model: Classifier) -> list[tuple[str, nn.Linear]]:
-    """Linear layers of the encoder, each with the site of its input: query, key and value share one."""
-    return [
-        (name.replace(".self.key", ".self.query").replace(".self.value", ".self.query"), module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name.startswith("electra.")
-    ]
-
-
 class _Rounding:
     """Rounds a layer's input and weights as the graph does, for as long as it is there."""
 
-    def __init__(self, layer: nn.Linear, chosen: Range, largest: int) -> None:
+    def __init__(self, layer: nn.Linear, chosen: Range, largest: int, factors: Floats | None = None) -> None:
         self._layer = layer
         self._forward = layer.forward
         step, zero = scale_and_zero(chosen)
+        divisors = torch.ones(layer.in_features) if factors is None else torch.from_numpy(factors)
 
         def forward(x: Tensor) -> Tensor:
-            scales = layer.weight.detach().abs().amax(dim=1) / largest
+            weight = layer.weight * divisors
+            scales = weight.detach().abs().amax(dim=1) / largest
             scales = torch.where(scales == 0, 1.0, scales)
             zeros = torch.zeros_like(scales, dtype=torch.int32)
-            weight = torch.fake_quantize_per_channel_affine(layer.weight, scales, zeros, 0, -largest, largest)
-            x = torch.fake_quantize_per_tensor_affine(x, float(step), zero, 0, 255)
+            weight = torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -largest, largest)
+            x = torch.fake_quantize_per_tensor_affine(x / divisors, float(step), zero, 0, 255)
             return nn.functional.linear(x, weight, layer.bias)
 
         _replace(layer, forward)

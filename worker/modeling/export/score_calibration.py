@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a slope and a shift for each label's logit, fitted on posts' scores.
+"""Probabilities that mean what they say (Platt 1999): a slope and an intercept for each label's logit, fitted on posts' scores.
 
 Fitted on what is served, int8 scores of whole posts, and folded into the head's weights. A post's score is the highest
 of its windows' scores, and a line of positive slope keeps their order: moving every window's logit along the line moves
@@ -13,29 +13,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
+from worker.modeling.evaluation.known import Known, known_sets, logits_of
 from worker.modeling.evaluation.metrics import expected_calibration_error
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.evaluation.thresholds import known_scores
 from worker.modeling.training.network import Classifier
 
-_NEAREST = 1e-7
-"""Probabilities are taken to lie this far from 0 and 1: float32 holds none between 1 - 6e-8 and 1."""
 FEWEST = 30
 """Posts of either value: of fewer, the line says more about them than about the model."""
-Known = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """calibrated logit = slope * logit + shift. slope > 0; its inverse is the temperature."""
+class Platt:
+    """calibrated logit = slope * logit + intercept. slope > 0; its inverse is the temperature."""
 
     slope: float = 1.0
-    shift: float = 0.0
+    intercept: float = 0.0
 
 
-def fit_lines(sets: Sequence[ScoredSet], labels: Sequence[str]) -> tuple[tuple[Line, ...], list[str]]:
+def fit_platt(sets: Sequence[ScoredSet], labels: Sequence[str]) -> tuple[tuple[Platt, ...], list[str]]:
     """The line of each label that makes its scores most probable (Platt 1999), every set with equal weight.
 
     A set that does not know both values of a label does not count for it. Returns the lines, and a warning for each
@@ -43,49 +40,45 @@ def fit_lines(sets: Sequence[ScoredSet], labels: Sequence[str]) -> tuple[tuple[L
     """
     lines, warnings = [], []
     for position, label in enumerate(labels):
-        line, why = _line(_known(sets, position))
+        line, why = _line(known_sets(sets, position))
         lines.append(line)
         if why:
             warnings.append(f"{label}: scores are not calibrated: {why}")
     return tuple(lines), warnings
 
 
-def calibrated(scored: ScoredSet, lines: Sequence[Line]) -> ScoredSet:
+def calibrated(scored: ScoredSet, lines: Sequence[Platt]) -> ScoredSet:
     """The set with its scores moved along the lines."""
-    logits = _logits(np.array(scored.scores, np.float64).reshape(-1, len(lines)))
-    moved = expit(logits * [line.slope for line in lines] + [line.shift for line in lines])
+    logits = logits_of(np.array(scored.scores, np.float64).reshape(-1, len(lines)))
+    moved = expit(logits * [line.slope for line in lines] + [line.intercept for line in lines])
     return ScoredSet(scored.name, scored.examples, tuple(map(tuple, moved.tolist())))
 
 
-def fold(classifier: Classifier, lines: Sequence[Line]) -> Classifier:
+def fold(classifier: Classifier, lines: Sequence[Platt]) -> Classifier:
     """A copy whose logits lie on the lines: the rows of its last layer are scaled and its bias moved."""
     folded = copy.deepcopy(classifier)
     slopes = torch.tensor([line.slope for line in lines], dtype=folded.out.weight.dtype)
     with torch.no_grad():
         folded.out.weight.mul_(slopes[:, None])
-        folded.out.bias.mul_(slopes).add_(torch.tensor([line.shift for line in lines]))
+        folded.out.bias.mul_(slopes).add_(torch.tensor([line.intercept for line in lines]))
     return folded
 
 
 def pooled_error(sets: Sequence[ScoredSet], position: int) -> float | None:
     """Expected calibration error of a label over all sets that know both its values, each set with equal weight."""
-    known = _known(sets, position)
+    known = known_sets(sets, position)
     if not known:
         return None
     return expected_calibration_error(*_pooled(known))
 
 
-def _known(sets: Sequence[ScoredSet], position: int) -> list[Known]:
-    return [found for found in (known_scores(each, position) for each in sets) if len(set(found[0].tolist())) > 1]
-
-
-def _line(known: Sequence[Known]) -> tuple[Line, str]:
+def _line(known: Sequence[Known]) -> tuple[Platt, str]:
     """The line, or the one that changes nothing and why."""
     rarer = min(sum(int((truth == value).sum()) for truth, _ in known) for value in (0, 1))
     if rarer < FEWEST:
-        return Line(), f"the halves to choose with hold {rarer} posts of its rarer value, {FEWEST} are needed"
+        return Platt(), f"the halves to choose with hold {rarer} posts of its rarer value, {FEWEST} are needed"
     found = _fit(known)
-    return (found, "") if found.slope > 0 else (Line(), "its scores do not rise with the truth")
+    return (found, "") if found.slope > 0 else (Platt(), "its scores do not rise with the truth")
 
 
 def _pooled(known: Sequence[Known]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
@@ -94,9 +87,9 @@ def _pooled(known: Sequence[Known]) -> tuple[NDArray[np.int64], NDArray[np.float
     return np.concatenate([t for t, _ in known]), np.concatenate([s for _, s in known]), np.concatenate(weights)
 
 
-def _fit(known: Sequence[Known]) -> Line:
+def _fit(known: Sequence[Known]) -> Platt:
     truth, scores, weights = _pooled(known)
-    logits = _logits(scores)
+    logits = logits_of(scores)
     # Platt's targets: one post more of either value, without which separable scores would ask for infinite slopes.
     positives, negatives = int(truth.sum()), int((1 - truth).sum())
     targets = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -110,9 +103,4 @@ def _fit(known: Sequence[Known]) -> Line:
         return np.array([(gap * logits).sum(), gap.sum()])
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=slope, method="BFGS").x
-    return Line(float(found[0]), float(found[1]))
-
-
-def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = logit(np.clip(scores, _NEAREST, 1 - _NEAREST))
-    return found
+    return Platt(float(found[0]), float(found[1]))

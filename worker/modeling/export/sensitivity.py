@@ -50,14 +50,21 @@ def sites_to_keep(names: Collection[str], sites: Collection[str]) -> frozenset[s
 
 
 def measure(
-    trained: Classifier, candidates: Mapping[str, Arithmetic], windows: Sequence[Window], layout: Layout
+    trained: Classifier,
+    served: Classifier,
+    candidates: Mapping[str, Arithmetic],
+    windows: Sequence[Window],
+    layout: Layout,
 ) -> list[Effect]:
-    """How far each candidate's scores are from the float32 graph's, in their order; `bytes` is the whole file's."""
+    """How far the scores of `served` in each candidate's arithmetic are from those of `trained` in float32.
+
+    In the candidates' order; `bytes` is the whole file's.
+    """
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "draft.onnx"
 
-        def scored(arithmetic: Arithmetic) -> NDArray[np.float64]:
-            onnx.save(build_graph(trained, arithmetic, layout), model)
+        def scored(weights: Classifier, arithmetic: Arithmetic) -> NDArray[np.float64]:
+            onnx.save(build_graph(weights, arithmetic, layout), model)
             session = Session(model, layout, len(trained.config.labels))
             logits = np.zeros((len(windows), len(trained.config.labels)))
             for batch in batches(list(enumerate(windows))):
@@ -65,26 +72,27 @@ def measure(
             found: NDArray[np.float64] = expit(logits)
             return found
 
-        expected = scored(Float32())
+        expected = scored(trained, Float32())
         return [
-            Effect(name, float(np.abs(scored(arithmetic) - expected).mean()), model.stat().st_size)
+            Effect(name, float(np.abs(scored(served, arithmetic) - expected).mean()), model.stat().st_size)
             for name, arithmetic in candidates.items()
         ]
 
 
 def scan(
     trained: Classifier,
+    served: Classifier,
     quantized: Callable[[Collection[str]], Arithmetic],
     sites: Collection[str],
     windows: Sequence[Window],
     layout: Layout,
 ) -> list[Effect]:
-    """The effect of each site, the most helpful first, after that of keeping none.
+    """The effect of each site of `served` on its distance from `trained`, the most helpful first, after that of none.
 
     `quantized` makes the arithmetic that keeps the given sites in float32.
     """
     candidates = {"": quantized(())} | {short(site): quantized((site,)) for site in sites}
-    none, *effects = measure(trained, candidates, windows, layout)
+    none, *effects = measure(trained, served, candidates, windows, layout)
     effects = [Effect(each.layer, each.mean, each.bytes - none.bytes) for each in effects]
     return [Effect("", none.mean, 0), *sorted(effects, key=lambda each: each.mean)]
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,53 +9,71 @@ from worker.core.errors import Fatal
 from worker.core.policy import decide
 from worker.core.pooling import pool
 from worker.model.classifier import Classifier
-from worker.model.manifest import CARD, MODEL, Manifest
+from worker.model.manifest import CARD, MODEL, REFERENCE, Manifest
+from worker.modeling.encoders.warm_start import REPORT
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
-from worker.modeling.model_card.about import About, read_about
-from worker.modeling.model_card.datasets import DATASETS
-from worker.modeling.training.recipe import Recipe
+from worker.modeling.model_card.about import read_about
+from worker.modeling.model_card.beside import read_json, sections
+from worker.modeling.model_card.origin import origin
+from worker.modeling.writing import write_text
 
 NO_BLOCKING = """\
-No label blocks by itself: this model is sure of itself where it is wrong, too (see the made-up sentences below), so
-that a score says which posts people should see first, not which may vanish unseen. To block, measure on your own
-posts from where on nearly every decision is right, and give those thresholds in a policy file
-(`MODERATION_POLICY_FILE`); the bundle stays as it is.
+No label blocks by itself: models like this one are sure of themselves where they are wrong, too, so that a score says
+which posts people should see first, not which may vanish unseen. To block, measure on your own posts from where on
+nearly every decision is right, and give those thresholds in a policy file (`MODERATION_POLICY_FILE`); the bundle stays
+as it is.
 """
 
 BLOCKING = """\
-`block` starts where the model was right nine times in ten over all development posts together; on single sources it
-is right less often (last column), on yours it may be too. Measure on your own posts first; a policy file
+`block` starts where the model was right nine times in ten over those posts together; on single sources it may be right
+less often (last column of the first table), on yours too. Measure on your own posts first; a policy file
 (`MODERATION_POLICY_FILE`) has other thresholds, or none, without another bundle.
 """
 
 
-ROSY = "; they also chose the thresholds, so figures at a threshold are\nslightly rosy"
-OTHER_HALF = ", one half of them by a hash of their ids: the other half\nstopped, calibrated and chose the thresholds"
+CHOSEN = {
+    "report": "one half (by a hash of the id) of the development posts below; figures are of the other half",
+    "all": "one half (by a hash of the id) of the development posts below, so that figures are slightly rosy",
+    "selection": "the very posts below, so that figures are rosy",
+}
+"""What stopped training, calibrated scores and chose thresholds, by the half that the first figures are of."""
+CHOSE = " Half of these posts calibrated the scores and chose the thresholds."
+DRIFT = f"""\
+## Drift
+
+`{REFERENCE}` holds the distribution of this bundle's scores when it was made: compare that of your own posts (metric
+`moderation_score`) with it to see drift.
+"""
 
 
 def write_card(bundle: Path, classifier: Path, about: Path, metrics: Mapping[str, Path]) -> Path:
     """Write the card of `bundle`, trained as `classifier` says; `about` is a file that `read_about` reads.
 
-    `metrics`: headings, and files that `evaluate --json` wrote. Raises Fatal where a file cannot be read.
+    `metrics`: headings, and files that `evaluate --json` wrote. What `export` and `suite` wrote into the bundle's
+    directory is shown too. Raises Fatal where a file cannot be read.
     """
     loaded = Classifier.load(bundle)
     manifest = loaded.bundle.manifest
     told = read_about(about)
-    recipe = _read(classifier / "metrics.json")["recipe"]
-    measured = {heading: _read(path) for heading, path in metrics.items()}
+    recipe = read_json(classifier / "metrics.json")["recipe"]
+    measured = {heading: read_json(path) for heading, path in metrics.items()}
     half = next(iter(measured.values())).get("half", "all")
+    start = Path(str(recipe.get("encoder"))) / REPORT
     text = "\n".join(
         [
-            _head(manifest, (bundle / MODEL).stat().st_size),
-            _origin(told, recipe),
+            _head(manifest, (bundle / MODEL).stat().st_size, half),
+            *([f"## Intended use\n\n{told.use.strip()}\n"] if told.use else []),
+            origin(told, recipe, read_json(start) if start.is_file() else None),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
+            *sections(bundle, loaded.bundle.sha256),
+            *([DRIFT] if (bundle / REFERENCE).is_file() else []),
             f"## Limits\n\n{told.limits.strip()}\n",
             *([_probed(loaded, told.probes)] if told.probes else []),
-            _reproduce(manifest, told.make, half),
+            _reproduce(manifest, told.make),
         ]
     )
-    (bundle / CARD).write_text(text, encoding="utf-8")
+    write_text(bundle / CARD, text)
     return bundle / CARD
 
 
@@ -70,7 +87,7 @@ def _probed(classifier: Classifier, probes: Sequence[str]) -> str:
     return "What that looks like, right and wrong, as this bundle scores it:\n\n" + "\n".join(lines) + "\n"
 
 
-def _head(manifest: Manifest, size: int) -> str:
+def _head(manifest: Manifest, size: int, half: str) -> str:
     thresholds = "\n".join(
         f"| {label} | {t.review} | {'never' if t.block is None else t.block} |"
         for label, t in manifest.policy.thresholds.items()
@@ -81,7 +98,7 @@ def _head(manifest: Manifest, size: int) -> str:
 Says how likely a post is {" and ".join(f"*{label}*" for label in manifest.labels)}, each by itself. Language: {manifest.language}. \
 {manifest.quantization}, {size / 1e6:.1f} MB, windows of {manifest.max_length} tokens that share {manifest.overlap}.
 
-Policy `{manifest.policy.version}`, chosen on the development posts below:
+Policy `{manifest.policy.version}`, chosen on {CHOSEN[half]}:
 
 | label | review from | block from |
 |---|---|---|
@@ -90,67 +107,14 @@ Policy `{manifest.policy.version}`, chosen on the development posts below:
 {BLOCKING if _may_block(manifest) else NO_BLOCKING}"""
 
 
-def _origin(told: About, recipe: Mapping[str, Any]) -> str:
-    return f"""\
-## What it was made from
-
-The encoder is {told.encoder},
-taken weight for weight into an ELECTRA encoder, which computes the same hidden states (`moderation-model warm-start`).
-The vocabulary is {told.vocabulary}.
-
-Fine-tuned with one linear layer on [CLS], a sigmoid for each label, unknown labels masked, at most \
-{recipe["max_length"]} tokens, seed {recipe["seed"]}. What was chosen (`moderation-model train` and `distill` explain it):
-
-{_choices(recipe)}
-
-Trained on the training parts of:
-
-{_sources(recipe["train"])}
-
-The posts themselves are not part of this bundle. A label that has only one value in a whole source is treated as
-unknown there. No test set was used.
-"""
-
-
-_ELSEWHERE = {"encoder", "train", "clean", "unlabelled", "teacher_scores", "seed", "max_length", "labels"}
-
-
-def _choices(recipe: Mapping[str, Any]) -> str:
-    """What the recipe says that its default does not, as a table; files are named elsewhere."""
-    usual = asdict(Recipe(encoder="", train=()))
-    always = ("epochs", "learning_rate", "batch_size", "dropout")
-    lines = ["| option | value |", "|---|---|"]
-    for name, value in recipe.items():
-        if name not in _ELSEWHERE and (name in always or value != usual.get(name)):
-            lines.append(f"| {name} | {_plain(value, usual.get(name))} |")
-    if taught := recipe.get("unlabelled"):
-        lines.append(f"| unlabelled | {', '.join(Path(name).name for name in taught)} |")
-    return "\n".join(lines)
-
-
-def _plain(value: Any, usual: Any) -> str:
-    if not isinstance(value, Mapping):
-        return str(value)
-    return ", ".join(f"{k} {v}" for k, v in value.items() if not isinstance(usual, Mapping) or v != usual.get(k))
-
-
-def _sources(files: Sequence[str]) -> str:
-    lines = []
-    for name in files:
-        file = Path(name).name
-        data = DATASETS.get(file.split(".")[0])
-        known = f": [{data.title}]({data.source}) ({data.authors}), {data.licence}: {data.note}" if data else ""
-        lines.append(f"- `{file}`{known}")
-    return "\n".join(lines)
-
-
 def _measured(heading: str, content: Mapping[str, Any], *, full: bool) -> str:
     """The first heading in full; of the others, which are there to compare with, what is compared."""
-    shown = content if full else {key: content[key] for key in ("pooled", "three_classes") if key in content}
-    return "\n".join([f"## {heading}\n", content["note"] + "\n", markdown(rows_of(content)), *summary(shown)])
+    shown = content if full else {key: content[key] for key in ("pooled", "three_classes", "beside") if key in content}
+    rosy = "" if full or content.get("half") == "report" else CHOSE
+    return "\n".join([f"## {heading}\n", content["note"] + rosy + "\n", markdown(rows_of(content)), *summary(shown)])
 
 
-def _reproduce(manifest: Manifest, make: str, half: str) -> str:
+def _reproduce(manifest: Manifest, make: str) -> str:
     labels = dict.fromkeys(manifest.labels) | {manifest.labels[0]: 0}
     post = json.dumps({"id": "a1", "text": "a post", "labels": labels})
     command = f"```sh\n{make}\n```\n\n" if make else ""
@@ -166,21 +130,13 @@ the names above and `<source>.dev.jsonl`:
 
 `id` is any string; a label is 1, 0, or null where the source does not say.
 
-{command}Development posts are those of the same sources{ROSY if half == "all" else OTHER_HALF}. Training on another CPU gives
-slightly different weights.
+{command}Development posts come from the same sources as the labelled ones. Training on another CPU gives slightly different
+weights.
 """
 
 
 def _may_block(manifest: Manifest) -> list[str]:
     return [label for label, t in manifest.policy.thresholds.items() if t.block is not None]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Fatal(f"card: {path}: cannot be read: {error}") from error
-    return content
 
 
 def parse_metrics(pairs: Sequence[str]) -> dict[str, Path]:

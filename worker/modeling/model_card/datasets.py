@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A published data set, the licence its authors gave it, and what it says in terms of this project's labels."""
+    """A data set, the licence its authors gave it, and what it says in terms of this project's labels.
+
+    `source` is empty where this project makes it.
+    """
 
     title: str
     authors: str
@@ -64,5 +67,19 @@ DATASETS = {
         "https://github.com/kocohub/korean-hate-speech",
         "Korean news comments",
     ),
+    "reddit": Dataset(
+        "Reddit top 2.5 million",
+        "umbrae",
+        "ODC PDDL",
+        "https://github.com/umbrae/reddit-top-2.5-million",
+        "posts without labels",
+    ),
+    "augmentation": Dataset(
+        "augmentation",
+        "made up by `moderation-model augment`",
+        "Apache-2.0 as this project; re-spelled posts as the source that they are copies of",
+        "",
+        "templates against known blind spots, and spelling tricks on labelled posts",
+    ),
 }
-"""By the first part of a training file's name."""
+"""By the first part of a training file's name, up to a dot or hyphen."""

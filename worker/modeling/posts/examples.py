@@ -1,5 +1,6 @@
 """Labelled posts: JSON Lines files to token ids, through the serving path's normalisation and tokenizer."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +88,12 @@ def read_unlabelled(path: Path, labels: int) -> list[Example]:
 
 
 def _source(row: dict[str, Any], path: Path) -> str:
-    return str(row.get("source") or path.name.split(".")[0])
+    return str(row.get("source") or source_of(path))
+
+
+def source_of(path: Path) -> str:
+    """The source that a file's name names: what stands before the first dot."""
+    return path.name.split(".")[0]
 
 
 def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Example]:
@@ -104,6 +110,14 @@ def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Exampl
     if not found:
         raise Fatal(f"{path}: holds no posts")
     return found
+
+
+def digest_of(examples: Iterable[Example]) -> str:
+    """SHA-256 of sources, ids, texts and labels, in their order: whether a run that goes on has the same posts."""
+    found = hashlib.sha256()
+    for e in examples:
+        found.update(repr((e.source, e.id, e.text, e.labels)).encode())
+    return found.hexdigest()
 
 
 def sample(rows: Sequence[Example], count: int) -> list[Example]:

@@ -32,9 +32,9 @@ def read_classes(path: Path) -> dict[str, str]:
         return {str(row["id"]): row["class"] for row in rows if isinstance(row.get("class"), str)}
 
 
-def check_names(data: Sequence[Path]) -> None:
+def check_names(data: Sequence[Path], option: str = "--data") -> None:
     """Raise Fatal where two files share a name, by which reports tell them apart."""
     names = [path.name for path in data]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Fatal(f"--data: two files are called {twice[0]}: rename one, figures are told apart by the file's name")
+        raise Fatal(f"{option}: two files are called {twice[0]}: rename one, figures are told apart by the file's name")

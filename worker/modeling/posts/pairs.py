@@ -23,7 +23,8 @@ def find_pairs(examples: Sequence[Example]) -> list[tuple[int, int]]:
     for source in dict.fromkeys(example.source for example in examples):
         members = [i for i, e in enumerate(examples) if e.source == source and e.labels[0] in (0, 1)]
         named = _named(examples, members)
-        found += named or _similar(examples, members)
+        paired = {i for pair in named for i in pair}
+        found += [*named, *_similar(examples, [i for i in members if i not in paired])]
     return found
 
 
@@ -42,7 +43,10 @@ def _similar(examples: Sequence[Example], members: Sequence[int]) -> list[tuple[
     if not positive or not negative:
         return []
     words = CountVectorizer(binary=True, token_pattern=r"\w+", dtype=np.float32)  # noqa: S106 - no secret
-    words.fit(examples[i].text for i in members)
+    try:
+        words.fit(examples[i].text for i in members)
+    except ValueError:  # no post has a word
+        return []
     right = words.transform(examples[i].text for i in negative)
     sizes = np.asarray(right.sum(axis=1)).ravel()
     found: list[tuple[int, int]] = []

@@ -22,6 +22,7 @@ from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
+from worker.modeling.writing import write_text
 from worker.text.normalise import normalise
 
 _RECENT = 100
@@ -36,7 +37,7 @@ def pretrain(recipe: PretrainRecipe, out: Path, checkpoint_seconds: float = 600.
     A run that is stopped goes on from its last checkpoint in `<out>.run`, with the same result on a CPU as if it had
     not been. Raises Fatal where the recipe cannot be followed or the checkpoint belongs to another one.
     """
-    _check(recipe)
+    recipe.check()
     refuse_full(out)
     run = out.absolute().with_name(out.absolute().name + ".run")
     try:
@@ -163,27 +164,20 @@ def _schedule(done: float, warmup: float, step: int) -> float:
     return (1 - done) / (1 - warmup)
 
 
-def _check(recipe: PretrainRecipe) -> None:
-    if (recipe.steps is None) == (recipe.minutes is None) or not (recipe.steps or recipe.minutes or 0) > 0:
-        raise Fatal("pretrain: give a budget: --steps or --minutes, more than nought")
-    if recipe.encoder and (recipe.vocabulary or recipe.train_vocabulary):
-        raise Fatal("pretrain: --encoder brings its vocabulary: leave out --vocabulary and --train-vocabulary")
-    if not recipe.encoder and bool(recipe.vocabulary) == bool(recipe.train_vocabulary):
-        raise Fatal("pretrain: without --encoder, give --vocabulary FILE or --train-vocabulary SIZE")
-    if recipe.max_length < 8:
-        raise Fatal(f"pretrain: --max-length {recipe.max_length}: want 8 or more")
-
-
 def _tokenizer_file(recipe: PretrainRecipe, run: Path) -> Path:
     """The tokenizer.json to use; a trained one is kept with the run."""
     if recipe.encoder:
         return Path(recipe.encoder) / "tokenizer.json"
     file = run / "tokenizer.json"
     if recipe.vocabulary:
-        read_vocabulary(Path(recipe.vocabulary), recipe.cased).save(str(file))
+        _keep(read_vocabulary(Path(recipe.vocabulary), recipe.cased), file)
     elif not file.exists() or not (run / "checkpoint.pt").exists():
-        train_vocabulary(lambda: _texts(recipe), recipe.train_vocabulary or 0, recipe.cased).save(str(file))
+        _keep(train_vocabulary(lambda: _texts(recipe), recipe.train_vocabulary or 0, recipe.cased), file)
     return file
+
+
+def _keep(tokenizer: Tokenizer, file: Path) -> None:
+    write_text(file, tokenizer.to_str(pretty=True))  # its own `save` raises bare exceptions, and half a file stays
 
 
 def _texts(recipe: PretrainRecipe) -> Iterator[str]:

@@ -1,7 +1,10 @@
 """What decides the result of a pretraining run."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 
+from worker.core.errors import Fatal
+from worker.modeling.training.recipe import SHORTEST, refuse_first
 from worker.text.options import AS_WRITTEN, Normalisation
 
 
@@ -48,3 +51,22 @@ class PretrainRecipe:
     bf16: bool = True
     seed: int = 0
     normalisation: Normalisation = AS_WRITTEN
+
+    def check(self) -> None:
+        """Raise Fatal naming the options that no run could follow."""
+        if (self.steps is None) == (self.minutes is None) or not (self.steps or self.minutes or 0) > 0:
+            raise Fatal("pretrain: give a budget: --steps or --minutes, more than nought")
+        if self.encoder and (self.vocabulary or self.train_vocabulary):
+            raise Fatal("pretrain: --encoder brings its vocabulary: leave out --vocabulary and --train-vocabulary")
+        if not self.encoder and bool(self.vocabulary) == bool(self.train_vocabulary):
+            raise Fatal("pretrain: without --encoder, give --vocabulary FILE or --train-vocabulary SIZE")
+        refuse_first(
+            self,
+            {
+                "max_length": (self.max_length >= SHORTEST, f"{SHORTEST} or more"),
+                "batch_size": (self.batch_size >= 1, "1 or more"),
+                "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+                "dropout": (0 <= self.dropout < 1, "from 0 to below 1"),
+            },
+        )
+        refuse_first(self.shape, {name: (size >= 1, "1 or more") for name, size in asdict(self.shape).items()})

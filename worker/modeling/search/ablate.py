@@ -1,4 +1,4 @@
-"""What each choice of the normaliser is worth: one change at a time against a base, several seeds, two settings.
+"""What each choice of the normaliser, or another of a recipe, is worth: one change at a time against a base, several seeds, two settings.
 
 In domain, and with one source left out of training and evaluated on: a choice may help by fitting a source's style,
 which the second setting shows. All figures are of the selection halves of the development files, after the last epoch:
@@ -6,6 +6,7 @@ what is chosen here is reported on the other half.
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,13 @@ from typing import Any, get_args
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
+from worker.modeling.posts.examples import digest_of, source_of
 from worker.modeling.posts.sampling import sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
+from worker.modeling.search.tune_space import apply, parse_dimension
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import train
+from worker.modeling.training.training_set import read_posts
 from worker.modeling.writing import write_text
 from worker.text.options import Normalisation
 
@@ -31,52 +35,72 @@ IN_DOMAIN = "in domain"
 class Ablation:
     """`posts` training posts in each run, drawn anew for each of `seeds`; `left_out`: a source, None for no such runs.
 
-    `only`: names of the options to vary, () for all.
+    `only`: names of the normaliser's options to vary, None for all. `also`: changes of the recipe as FIELD=VALUE, of the
+    numbers that tune searches and of `encoder`.
     """
 
     posts: int
     seeds: int = 3
     left_out: str | None = None
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
 
 
-def variants(base: Normalisation, only: Sequence[str] = ()) -> dict[str, Normalisation]:
-    """`base` and every normalisation that differs from it in one option, by name. Raises Fatal for an unknown option."""
+def variants(base: Recipe, only: Sequence[str] | None = None, also: Sequence[str] = ()) -> dict[str, Recipe]:
+    """`base` and every recipe that differs from it in one choice, by name. Raises Fatal for an unknown option."""
     known = {field.name: get_args(field.type) for field in fields(Normalisation)}
-    if unknown := set(only).difference(known):
+    if unknown := set(only or ()).difference(known):
         raise Fatal(f"--only {' '.join(sorted(unknown))}: the options are {', '.join(known)}")
-    chosen = asdict(base)
-    return {BASE: base} | {
-        f"{option}={choice}": Normalisation.of({**chosen, option: choice})
-        for option in only or known
-        for choice in known[option]
-        if choice != chosen[option]
-    }
+    chosen = asdict(base.normalisation)
+    return (
+        {BASE: base}
+        | {
+            f"{option}={choice}": replace(base, normalisation=Normalisation.of({**chosen, option: choice}))
+            for option in (known if only is None else only)
+            for choice in known[option]
+            if choice != chosen[option]
+        }
+        | {change: _changed(base, change) for change in also}
+    )
 
 
-def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation) -> str:
+def _changed(base: Recipe, change: str) -> Recipe:
+    field, _, value = change.partition("=")
+    if field == "encoder":
+        return replace(base, encoder=value)
+    values = parse_dimension(change, "--also").values
+    if len(values) != 1:
+        raise Fatal(f"--also {change}: expected one value")
+    return apply(base, {field: values[0]})
+
+
+def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpoint_seconds: float = 600.0) -> str:
     """Do the runs that `out` does not hold yet; write the table to `out` and return it.
 
     Raises Fatal where `out` holds another ablation or a file or option does not fit. Ctrl-C loses the run at hand only
     back to its checkpoint.
     """
     settings = _settings(base, dev, what)
-    shared = {f"ablation.{key}": value for key, value in asdict(what).items()}
-    claim(out / SETTINGS, {**asdict(base), **shared, "dev": [*map(str, dev)]})
+    compared = variants(base, what.only, what.also)
+    for recipe in compared.values():
+        recipe.check(dev)
+    shared: dict[str, Any] = {f"ablation.{key}": value for key, value in asdict(what).items()}
+    shared |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base))}
+    claim(out / SETTINGS, {**asdict(base), **shared})
     done = _read(out / RUNS)
     wanted = [
-        (setting, name, normalisation, seed)
+        (setting, name, recipe, seed)
         for seed in range(base.seed, base.seed + what.seeds)  # by seed: an unfinished table compares whole seeds
         for setting in settings
-        for name, normalisation in variants(base.normalisation, what.only).items()
+        for name, recipe in compared.items()
     ]
     open_runs = [
         run for run in wanted if (run[0], run[1], run[3]) not in {(r.setting, r.variant, r.seed) for r in done}
     ]
-    for number, (setting, name, normalisation, seed) in enumerate(open_runs, 1):
+    for number, (setting, name, recipe, seed) in enumerate(open_runs, 1):
         started = time.monotonic()
-        recipe = replace(base, normalisation=normalisation, seed=seed)
-        done.append(_run(recipe, settings[setting], out, what, Run(setting, name, seed, {})))
+        run = Run(setting, name, seed, {})
+        done.append(_run(replace(recipe, seed=seed), settings[setting], out, what, run, checkpoint_seconds))
         write_text(out / RUNS, "".join(json.dumps(asdict(run)) + "\n" for run in done))
         minutes = (time.monotonic() - started) * (len(open_runs) - number) / 60
         print(
@@ -100,33 +124,29 @@ def _settings(base: Recipe, dev: Sequence[Path], what: Ablation) -> dict[str, _S
     files = tuple(map(Path, base.train))
     found = {IN_DOMAIN: _Setting(files, tuple(dev))}
     if what.left_out is not None:
-        rest = tuple(path for path in files if _source(path) != what.left_out)
-        own = tuple(path for path in dev if _source(path) == what.left_out)
+        rest = tuple(path for path in files if source_of(path) != what.left_out)
+        own = tuple(path for path in dev if source_of(path) == what.left_out)
         if not own or not rest or len(rest) == len(files):
             raise Fatal(
                 f"--leave-out {what.left_out}: needs a file of it in --train and in --dev, and another in --train; "
-                f"sources: {', '.join(sorted({_source(path) for path in files}))}"
+                f"sources: {', '.join(sorted({source_of(path) for path in files}))}"
             )
         found[f"without {what.left_out}"] = _Setting(rest, own)
     return found
 
 
-def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run) -> Run:
+def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run, checkpoint_seconds: float) -> Run:
     # One draw for all variants of a seed, and for both settings: they differ in nothing else.
     sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
     names = {path.name for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
-    directory = out / "run" / f"{run.setting} {run.variant} {run.seed}".replace(" ", "_")
-    metrics = train(replace(recipe, train=chosen), setting.dev, directory)
+    directory = out / "run" / re.sub(r"[^\w.=]+", "_", f"{run.setting} {run.variant} {run.seed}")
+    metrics = train(replace(recipe, train=chosen), setting.dev, directory, checkpoint_seconds)
     shutil.rmtree(directory)
     scores: dict[str, dict[str, float]] = metrics["epochs"][-1]["selection"]
     if not any(scores.values()):
         raise Fatal("--dev: no file has a label with both values in its selection half")
     return replace(run, scores=scores)
-
-
-def _source(path: Path) -> str:
-    return path.name.split(".")[0]
 
 
 def _read(path: Path) -> list[Run]:

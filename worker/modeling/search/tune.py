@@ -3,6 +3,7 @@
 Resumable twice over: Ray keeps which trials are done, and a trial that was cut off goes on from its checkpoint.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +28,12 @@ from ray.tune.search import BasicVariantGenerator
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
-from worker.modeling.search.tune_space import Dimension, apply
+from worker.modeling.posts.examples import digest_of
+from worker.modeling.search.tune_space import Dimension, apply, check_space
 from worker.modeling.search.tune_table import Row, write_table
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import Metrics, train
+from worker.modeling.training.training_set import read_posts
 
 SEARCH = "search.json"
 UNFINISHED = "unfinished"
@@ -53,23 +56,25 @@ class Search:
     seed: int = 0
 
 
-def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search) -> str:
+def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoint_seconds: float = 600.0) -> str:
     """Try `what` on `base`, or go on with it where `out` holds a part; write the table to `out` and return it.
 
     Trials are ranked by the mean AUROC over dev files and labels (selection halves). Raises Fatal where no trial
-    succeeds or `out` holds another search, KeyboardInterrupt after Ctrl-C, with the table of what is there.
+    succeeds or could, or `out` holds another search; KeyboardInterrupt after Ctrl-C, with the table of what is there.
     """
     if not dev:
         raise Fatal("--dev: trials are compared on development files: name at least one")
+    check_space(base, what.space, dev)
     out = out.absolute()
     base, dev = _absolute(base), [path.absolute() for path in dev]
-    searched = {f"search.{key}": value for key, value in asdict(what).items()}
-    claim(out / SEARCH, {**asdict(base), **searched, "dev": [*map(str, dev)]})
+    searched: dict[str, Any] = {f"search.{key}": value for key, value in asdict(what).items()}
+    searched |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base, dev))}
+    claim(out / SEARCH, {**asdict(base), **searched})
     cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)
     gpus = 1 / what.concurrency if torch.cuda.is_available() else 0
     _start(cpus * what.concurrency)
     try:
-        trainable = tune.with_resources(_trainable(base, dev, out), {"cpu": cpus, "gpu": gpus})
+        trainable = tune.with_resources(_trainable(base, dev, out, checkpoint_seconds), {"cpu": cpus, "gpu": gpus})
         results = _tuner(trainable, out, base, what).fit()
     finally:
         ray.shutdown()
@@ -98,7 +103,9 @@ def _start(cpus: int) -> None:
         raise Fatal(f"Ray did not start: {error} The same command goes on once the machine is less busy") from error
 
 
-def _trainable(base: Recipe, dev: Sequence[Path], out: Path) -> Callable[[dict[str, Any]], None]:
+def _trainable(
+    base: Recipe, dev: Sequence[Path], out: Path, checkpoint_seconds: float
+) -> Callable[[dict[str, Any]], None]:
     def trial(chosen: dict[str, Any]) -> None:
         recipe = apply(base, chosen)
         history: list[Metrics] = []
@@ -112,7 +119,8 @@ def _trainable(base: Recipe, dev: Sequence[Path], out: Path) -> Callable[[dict[s
             if epoch < recipe.epochs:
                 tell(epoch)
 
-        found = train(recipe, dev, out / "trials" / tune.get_context().get_trial_id(), report=report)["epochs"]
+        directory = out / "trials" / tune.get_context().get_trial_id()
+        found = train(recipe, dev, directory, checkpoint_seconds, report)["epochs"]
         # The last epoch is told only now: ASHA may stop a trial at any report, and this one has written its result.
         if len(found) == recipe.epochs or not history:
             history[:] = found
@@ -174,9 +182,12 @@ def _row(result: Any, out: Path) -> Row:
     trial, epochs = found.get("trial_id", ""), found.get("epoch", 0)
     if result.error is not None:
         return Row(trial, dict(result.config or {}), None, None, epochs, f"failed: {_last_line(result.error)}")
-    if not found.get("done"):
+    metrics = out / "trials" / trial / "metrics.json"
+    # Ctrl-C may come between a trial's last result and Ray's note that it is done, which then is never written.
+    told = bool(trial) and metrics.exists() and len(json.loads(metrics.read_text())["epochs"]) == epochs
+    if not (found.get("done") or told):
         return Row(trial, dict(result.config or {}), found.get("mean"), found.get("report_mean"), epochs, UNFINISHED)
-    state = "finished" if (out / "trials" / trial / "metrics.json").exists() else "stopped"
+    state = "finished" if metrics.exists() else "stopped"
     return Row(trial, dict(result.config), found["mean"], found["report_mean"], epochs, state)
 
 

@@ -2,13 +2,17 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from worker.core.errors import Fatal
 from worker.modeling.training.recipe import Recipe
 
 DEFAULT_SEARCH = ("learning_rate=3e-5..3e-4:log", "epochs=2,3,4", "dropout=0.1,0.2,0.3", "weight_decay=0,0.01,0.1")
+_NOT_SEARCHED = {"seed", "max_length", "folds", "teacher_weight", "hidden_weight"}
+"""Numbers that make trials incomparable, and those of `distill`, which has teachers."""
 _WEIGHTS = ("source_weights", "positive_weights")
 _RANGE = re.compile(r"(?P<low>[^.,:]+(?:\.\d[^.,:]*)?)\.\.(?P<high>[^,:]+)(?P<log>:log)?")
 
@@ -27,20 +31,20 @@ class Dimension:
     log: bool = False
 
 
-def parse_dimension(text: str) -> Dimension:
+def parse_dimension(text: str, option: str = "--search") -> Dimension:
     """Read `FIELD=a,b,c`, `FIELD=low..high` or `FIELD=low..high:log`. Raises Fatal naming what is wrong with it."""
     field, equals, choice = text.partition("=")
     numeric = _numeric_fields()
     if not equals or (field not in numeric and field.partition(".")[0] not in _WEIGHTS):
         names = ", ".join([*numeric, *(f"{name}.NAME" for name in _WEIGHTS)])
-        raise Fatal(f"--search {text}: expected FIELD=a,b,c or FIELD=low..high[:log]; the fields are {names}")
+        raise Fatal(f"{option} {text}: expected FIELD=a,b,c or FIELD=low..high[:log]; the fields are {names}")
     kind = numeric.get(field, float)
     try:
         if found := _RANGE.fullmatch(choice):
             return _range(field, float(found["low"]), float(found["high"]), bool(found["log"]), kind)
         return Dimension(field, tuple(_number(value, kind) for value in choice.split(",")))
     except ValueError as error:
-        raise Fatal(f"--search {text}: {error}") from error
+        raise Fatal(f"{option} {text}: {error}") from error
 
 
 def apply(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
@@ -53,10 +57,20 @@ def apply(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
     return replace(recipe, **plain)
 
 
+def check_space(recipe: Recipe, space: Sequence[Dimension], dev: Sequence[Path]) -> None:
+    """Raise Fatal where a value or an end of a range is none that `recipe` could be trained with."""
+    for dimension in space:
+        for value in dimension.values or (dimension.low, dimension.high):
+            try:
+                apply(recipe, {dimension.field: value}).check(dev)
+            except Fatal as error:
+                raise Fatal(f"--search {dimension.field}: {error}") from error
+
+
 def _numeric_fields() -> dict[str, type]:
-    """Fields of a recipe whose default is a number, but the seed and what cannot differ between trials."""
+    """Fields of a recipe whose default is a number."""
     kinds = {f.name: type(f.default) for f in fields(Recipe) if f.default is not MISSING}
-    return {name: kind for name, kind in kinds.items() if kind in {int, float} and name not in {"seed", "max_length"}}
+    return {name: kind for name, kind in kinds.items() if kind in {int, float} and name not in _NOT_SEARCHED}
 
 
 def _number(text: str, kind: type) -> float:

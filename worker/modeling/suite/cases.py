@@ -5,11 +5,12 @@ from importlib.resources import files
 
 from worker.modeling.augmentation.grammar import Grammar, Group, load
 from worker.modeling.augmentation.posts import Post, make_posts
+from worker.modeling.suite.surface import typed
 
 CASES = 800
 PROBES = 30
-SEED = 20_260_101
-"""Fixed: two bundles are compared on the same cases."""
+SEED = 20_260_102
+"""Fixed: two bundles are compared on the same cases. Another one with whatever changes them: results name it."""
 NEUTRAL = ("identity_neutral", "identity_warm")
 PROBE = "identity_probe"
 
@@ -23,7 +24,7 @@ def suite_grammar() -> Grammar:
 def suite_cases() -> list[Post]:
     """The cases, in a fixed order: those of every phenomenon, then the probes."""
     grammar = suite_grammar()
-    return make_posts(grammar, CASES, SEED, "suite", per_group=True) + probes(grammar)
+    return make_posts(grammar, CASES, SEED, "suite", per_group=True, typed=typed) + probes(grammar)
 
 
 def probes(grammar: Grammar) -> list[Post]:

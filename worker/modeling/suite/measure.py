@@ -1,7 +1,7 @@
 """How a bundle does on the suite: by phenomenon, and by identity group on the same harmless sentences."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from worker.model.classifier import Classifier
@@ -102,6 +102,14 @@ def as_json(result: SuiteResult) -> dict[str, Any]:
     """Plain numbers, rounded to four places."""
     rounded: dict[str, Any] = _rounded(asdict(result))
     return rounded
+
+
+def from_json(content: Mapping[str, Any]) -> SuiteResult:
+    """What `as_json` made; other keys do not count."""
+    found = {each.name: content[each.name] for each in fields(SuiteResult)}
+    kinds = tuple(KindResult(**kind) for kind in found.pop("kinds"))
+    groups = tuple(GroupResult(**group) for group in found.pop("groups"))
+    return SuiteResult(**found, kinds=kinds, groups=groups)
 
 
 def markdown(result: SuiteResult) -> str:

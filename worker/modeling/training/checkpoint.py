@@ -13,15 +13,24 @@ from worker.core.errors import Fatal
 def save(path: Path, recipe: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Write `state` (tensors, numbers, texts and containers of them) for a run of `recipe`.
 
-    Raises Fatal where the disk is full or the folder cannot be written; an older checkpoint then still stands.
+    Raises Fatal as `write` does.
+    """
+    write(path, {"recipe": json.dumps(recipe), "rng": torch.get_rng_state(), **state})
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what torch saves, aside first.
+
+    Raises Fatal where the disk is full or the folder cannot be written; an older file then still stands.
     """
     partial = path.with_suffix(".partial")
     try:
-        torch.save({"recipe": json.dumps(recipe), "rng": torch.get_rng_state(), **state}, partial)
+        torch.save(dict(content), partial)
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise Fatal(f"{path}: cannot be written: {error}") from error
+    finally:
         partial.unlink(missing_ok=True)
-        raise Fatal(f"{path}: the checkpoint cannot be written: {error}") from error
 
 
 def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Teachers' logits of posts, scored once and kept: what a student learns from."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +11,42 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
 from worker.modeling.posts.folds import folds_of
-from worker.modeling.training.network import Classifier, device, predict_logits
+from worker.modeling.training.network import Classifier, device, predict_logits, weights_digest
 from worker.modeling.training.teacher_scores import TeacherScores, key
 
 _PART = 4096
 """Posts after which scores are saved: a few minutes' work at most is done twice."""
 
 
-def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) -> TeacherScores:
+def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, labels: tuple[str, ...]) -> TeacherScores:
     """Mean logits of `teachers` for all `examples`, taken from `cache` or computed and added to it.
 
     A teacher with a head for a post's source speaks with the mean of that and its common head; where some teachers
     never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
-    is given, or where teachers have other labels than each other.
+    is given, where the cache is of other teachers, or where a teacher has other labels than `labels`.
     """
+    names = tuple(f"{path.resolve().name}:{weights_digest(path)}" for path in teachers)
     known = TeacherScores.read(cache) if cache.exists() else None
+    if known and known.teachers and names and _digests(known.teachers) != _digests(names):
+        raise Fatal(
+            f"{cache}: scores of the teachers {', '.join(known.teachers)}, not of {', '.join(names)}: "
+            "give those with --teacher or choose another --scores"
+        )
     missing = [e for e, have in zip(examples, known.known(examples), strict=True) if not have] if known else [*examples]
     if missing and not teachers:
         raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
     models = [(Classifier.load(path).to(device()), path) for path in teachers] if missing else []
     unseen = _unseen([model.config.fold for model, _ in models], examples) if missing else {}
-    if len({model.config.labels for model, _ in models}) > 1:
-        raise Fatal("the teachers do not have the same labels")
+    if known and known.logits.shape[1] != len(labels):
+        raise Fatal(f"{cache}: scores of {known.logits.shape[1]} labels; --labels are {' '.join(labels)}")
+    for model, path in models:
+        if model.config.labels != labels:
+            raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
     started = time.monotonic()
     for start in range(0, len(missing), _PART):
         part = missing[start : start + _PART]
         logits = _mean(models, part, torch.stack([unseen[key(e)] for e in part], dim=1))
-        known = _joined(known, TeacherScores.of(part, logits))
+        known = _joined(known, TeacherScores.of(part, logits, names))
         known.write(cache)
         done = start + len(part)
         left = (time.monotonic() - started) / done * (len(missing) - done)
@@ -45,6 +54,10 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path) ->
     if known is None:
         raise Fatal("no posts to score")
     return known
+
+
+def _digests(teachers: Iterable[str]) -> list[str]:
+    return sorted(name.rpartition(":")[2] for name in teachers)
 
 
 def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example], unseen: torch.Tensor) -> torch.Tensor:
@@ -83,4 +96,5 @@ def _joined(known: TeacherScores | None, more: TeacherScores) -> TeacherScores:
         np.concatenate((known.keys, more.keys)),
         np.concatenate((known.digests, more.digests)),
         np.concatenate((known.logits, more.logits)),
+        known.teachers,  # of all: what a file does not say cannot be known of half of it
     )

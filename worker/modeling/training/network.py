@@ -1,5 +1,6 @@
 """The classifier as torch sees it: an ELECTRA encoder, a head, and one sigmoid for each label."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Literal
 
 import torch
 from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import ElectraModel
@@ -16,6 +18,7 @@ from transformers import ElectraModel
 from worker.core.errors import Fatal
 from worker.text.options import AS_WRITTEN, Normalisation
 
+ENCODER = "model.safetensors"
 HEAD = "head.safetensors"
 CONFIG = "classifier.json"
 Head = Literal["cls", "lstm"]
@@ -81,14 +84,26 @@ class Classifier(nn.Module):
         return chosen
 
     def save(self, directory: Path, tokenizer: Path) -> None:
-        """Write encoder, head, config and tokenizer to a directory that `load` reads; the config goes last."""
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / CONFIG).unlink(missing_ok=True)
-        self.electra.save_pretrained(directory)  # type: ignore[operator]
-        shutil.copyfile(tokenizer, directory / "tokenizer.json")
-        head = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("electra.")}
-        save_file(head, directory / HEAD)
-        (directory / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+        """Write encoder, head, config and tokenizer to a directory that `load` reads; the config appears last.
+
+        Raises Fatal where they cannot be written; what the directory held before then still stands.
+        """
+        aside = directory / ".partial"
+        try:
+            shutil.rmtree(aside, ignore_errors=True)  # left by a run that was killed
+            aside.mkdir(parents=True)
+            self.electra.save_pretrained(aside)  # type: ignore[operator]
+            shutil.copyfile(tokenizer, aside / "tokenizer.json")
+            head = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("electra.")}
+            save_file(head, aside / HEAD)
+            (aside / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+            (directory / CONFIG).unlink(missing_ok=True)
+            for file in sorted(aside.iterdir(), key=lambda file: file.name == CONFIG):
+                file.replace(directory / file.name)
+        except (OSError, SafetensorError) as error:
+            raise Fatal(f"{directory}: the classifier cannot be written: {error}") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     @classmethod
     def load(cls, directory: Path) -> "Classifier":
@@ -125,6 +140,18 @@ def load_encoder(directory: Path, dropout: float = 0.0) -> ElectraModel:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
+
+
+def weights_digest(directory: Path) -> str:
+    """16 hexadecimal digits of the SHA-256 of a classifier's weights. Raises Fatal where the directory holds none."""
+    found = hashlib.sha256()
+    try:
+        for name in (ENCODER, HEAD):
+            with (directory / name).open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise Fatal(f"{directory}: not a trained classifier: {error}; `moderation-model train` makes one") from error
+    return found.hexdigest()[:16]
 
 
 def device() -> torch.device:

@@ -1,7 +1,11 @@
 """Everything that decides the result of a training run."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from worker.core.errors import Fatal
 from worker.modeling.training.network import Head
 from worker.text.options import AS_WRITTEN, Normalisation
 
@@ -56,3 +60,47 @@ class Recipe:
     seed: int = 0
     fold: int | None = None
     folds: int = 2
+
+    def check(self, dev: Sequence[Path]) -> None:
+        """Raise Fatal naming the first option that no training could follow, with `dev` as development files."""
+        share, weight = "from 0 to below 1", "0 or more"
+        refuse_first(
+            self,
+            {
+                "labels": (len({*self.labels}) == len(self.labels) > 0, "different names"),
+                "epochs": (self.epochs >= 1, "1 or more"),
+                "batch_size": (self.batch_size >= 1, "1 or more"),
+                "max_length": (self.max_length >= SHORTEST, f"{SHORTEST} or more"),
+                "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+                "layer_decay": (0 < self.layer_decay <= 1, "above 0, 1 at most"),
+                "dropout": (0 <= self.dropout < 1, share),
+                "encoder_dropout": (0 <= self.encoder_dropout < 1, share),
+                "warmup": (0 <= self.warmup < 1, f"a share of the steps, {share}"),
+                "average": (0 <= self.average < 1, f"{share}; 0 keeps the last weights"),
+                "patience": (
+                    self.patience == 0 or self.patience > 0 < len(dev),
+                    "0, or more with --dev, which decides",
+                ),
+                "folds": (self.folds >= 2, "2 or more"),
+                "fold": (self.fold is None or 0 <= self.fold < self.folds, f"from 0 to below --folds {self.folds}"),
+                "teacher_weight": (0 <= self.teacher_weight <= 1, "from 0 to 1"),
+                "weight_decay": (0 <= self.weight_decay < math.inf, weight),
+                "source_heads": (0 <= self.source_heads < math.inf, weight),
+                "pair_weight": (0 <= self.pair_weight < math.inf, weight),
+                "pair_margin": (0 <= self.pair_margin < math.inf, weight),
+                "explanation_weight": (0 <= self.explanation_weight < math.inf, weight),
+                "hidden_weight": (0 <= self.hidden_weight < math.inf, weight),
+            },
+        )
+
+
+SHORTEST = 8
+"""Tokens of a post at least, with [CLS] and [SEP]."""
+
+
+def refuse_first(recipe: object, rules: Mapping[str, tuple[bool, str]]) -> None:
+    """Raise Fatal for the first field whose value cannot be. `rules`: field -> (whether it can, what it must be)."""
+    for field_name, (right, wanted) in rules.items():
+        if not right:
+            option = field_name.replace("_", "-")
+            raise Fatal(f"--{option} {getattr(recipe, field_name)}: must be {wanted}")

@@ -15,7 +15,7 @@ from worker.model.classifier import Classifier
 from worker.modeling.evaluation.scoring import score_set
 from worker.modeling.posts.examples import Example
 from worker.modeling.posts.texts import read_texts
-from worker.modeling.training.teacher_scores import TeacherScores
+from worker.modeling.training.teacher_scores import TeacherScores, digest
 from worker.modeling.writing import write_text
 
 CLEAN_BELOW = 0.1
@@ -52,13 +52,21 @@ def select(baseline: Classifier, texts: Sequence[Path], wanted: Selection) -> tu
 def select_again(texts: Sequence[Path], wanted: Selection, scores: TeacherScores, source: str) -> list[Example]:
     """The posts of `source` that teachers scored, in the teachers' order: the same choice without its baseline.
 
-    Raises Fatal where some are not in `texts`.
+    Posts are found by their lines. Raises Fatal where some are not in `texts`, or have another text.
     """
     keys = [name for name in scores.keys.tolist() if name.startswith(f"{source}/")]
     order = {name.partition("/")[2]: place for place, name in enumerate(keys)}
-    found = [example for example in _fitting(texts, wanted) if example.id in order]
+    digests = dict(zip(scores.keys.tolist(), scores.digests.tolist(), strict=True))
+    found = [
+        example
+        for example in _fitting(texts, wanted)
+        if example.id in order and digests[f"{source}/{example.id}"] == digest(example)
+    ]
     if len(found) < len(order) or not found:
-        raise Fatal(f"select: --texts hold {len(found):,} of the {len(order):,} posts of {source!r} that were scored")
+        raise Fatal(
+            f"select: --texts hold {len(found):,} of the {len(order):,} posts of {source!r} that were scored: "
+            "give the same files, in the same order"
+        )
     return sorted(found, key=lambda example: order[example.id])
 
 

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,34 +17,49 @@ from worker.modeling.posts.examples import Example
 
 @dataclass(frozen=True, slots=True)
 class TeacherScores:
-    """`keys` str [posts] "source/id"; `digests` uint32 [posts], CRC-32 of the texts; `logits` float32 [posts, labels]."""
+    """`keys` str [posts] "source/id"; `digests` uint32 [posts], CRC-32 of the texts; `logits` float32 [posts, labels].
+
+    `teachers`: whose scores these are, "name:digest of the weights"; () where the file does not say.
+    """
 
     keys: NDArray[np.str_]
     digests: NDArray[np.uint32]
     logits: NDArray[np.float32]
+    teachers: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, examples: Sequence[Example], logits: Tensor) -> "TeacherScores":
+    def of(cls, examples: Sequence[Example], logits: Tensor, teachers: Sequence[str] = ()) -> "TeacherScores":
         """The scores of `examples`, in their order."""
         keys = np.array([key(e) for e in examples])
         digests = np.array([digest(e) for e in examples], dtype=np.uint32)
-        return cls(keys, digests, logits.numpy().astype(np.float32))
+        return cls(keys, digests, logits.numpy().astype(np.float32), tuple(teachers))
 
     @classmethod
     def read(cls, path: Path) -> "TeacherScores":
         """Read what `write` wrote. Raises Fatal for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as found:
-                return cls(found["keys"], found["digests"], found["logits"].astype(np.float32))
-        except (OSError, ValueError, KeyError) as error:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+                teachers = tuple(found["teachers"].tolist()) if "teachers" in found else ()
+                scores = cls(found["keys"], found["digests"], found["logits"].astype(np.float32), teachers)
+        except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError) as error:
             raise Fatal(f"{path}: no teacher scores: {error}; `moderation-model distill` writes them") from error
+        if scores.keys.ndim != 1 or not scores.keys.shape == scores.digests.shape == scores.logits.shape[:-1]:
+            raise Fatal(f"{path}: no teacher scores: its arrays are not of the same posts")
+        return scores
 
     def write(self, path: Path) -> None:
-        """Write to `path` (.npz; logits as float16), aside first."""
+        """Write to `path` (.npz; logits as float16), aside first. Raises Fatal where it cannot be written."""
         partial = path.with_suffix(".partial.npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(partial, keys=self.keys, digests=self.digests, logits=self.logits.astype(np.float16))
-        partial.replace(path)
+        logits, teachers = self.logits.astype(np.float16), np.array(self.teachers, dtype=np.str_)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                np.savez_compressed(partial, keys=self.keys, digests=self.digests, logits=logits, teachers=teachers)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise Fatal(f"{path}: cannot be written: {error}") from error
 
     def probabilities(self, examples: Sequence[Example]) -> Tensor:
         """float32 [posts, labels]. Raises Fatal where a post is missing or its text is another than the teachers'."""

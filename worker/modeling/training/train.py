@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.posts.examples import Example, read_examples, tokenise
-from worker.modeling.posts.halves import only
+from worker.modeling.posts.halves import HALVES
 from worker.modeling.training import checkpoint
+from worker.modeling.training.dev_sets import DevSet
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import Classifier, ClassifierConfig, device, load_encoder, predict
+from worker.modeling.training.network import Classifier, ClassifierConfig, device, load_encoder
 from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_training_set
+from worker.modeling.writing import write_text
 
 PROGRESS_STEPS = 100
 Metrics = dict[str, Any]
@@ -40,11 +40,13 @@ def train(
     """Train, writing `out` at the end and `out/checkpoint.pt` on the way; a second call goes on from there.
 
     Returns (and writes to `out/metrics.json`) AUROC of each dev file and label after each epoch, for both halves of
-    the file: `selection` decides about stopping, `report` about nothing. Raises Fatal for what cannot be trained on.
+    the file: `selection` decides about stopping, `report` about nothing. Posts that a dev file holds too are not trained
+    on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
+    recipe.check(dev)
     torch.manual_seed(recipe.seed)
     tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
-    data = read_training_set(recipe, tokenizer)
+    data = read_training_set(recipe, tokenizer, dev)
     run = _Run(recipe, data, tokenizer, dev, out)
     run.resume()
     run.train(checkpoint_seconds, report)
@@ -56,9 +58,10 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: TrainingSet, tokenizer: Tokenizer, dev: Sequence[Path], out: Path) -> None:
         self.recipe, self.data, self.out = recipe, data, out
-        self.dev = [_DevSet(path, recipe, tokenizer) for path in dev]
+        self.identity = {**asdict(recipe), "posts_sha256": data.digest, "dev": [path.name for path in dev]}
+        self.dev = [DevSet(path, recipe, tokenizer) for path in dev]
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
-        _check_vocabulary(encoder.config.vocab_size, tokenizer, recipe.encoder)
+        _check_encoder(encoder.config, tokenizer, recipe, Path(recipe.encoder))
         sources = data.sources if recipe.source_heads else ()
         config = ClassifierConfig(
             recipe.labels,
@@ -71,16 +74,19 @@ class _Run:
         self.model = Classifier(encoder, config, recipe.dropout).to(device())
         self.average = _average(self.model, recipe)
         self.optimiser = build_optimiser(self.model, recipe)
-        self.loss = Loss(self.model, data, recipe, _teacher(recipe))
+        self.loss = Loss(self.model, data, recipe, _teacher(recipe, tokenizer))
         self.steps = sum(1 for epoch in range(recipe.epochs) for _ in batches(data.rows, data.pairs, recipe, epoch))
         self.step = 0
         self.begun = 0
         self.history: list[Metrics] = []
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished
 
     def resume(self) -> None:
-        state = checkpoint.load(self.out / "checkpoint.pt", asdict(self.recipe))
+        state = checkpoint.load(self.out / "checkpoint.pt", self.identity)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished
+        except OSError as error:
+            raise Fatal(f"--out {self.out}: cannot be written: {error}") from error
         if state is None:
             return
         self.model.load_state_dict(state["model"])
@@ -121,14 +127,14 @@ class _Run:
 
     def _end_epoch(self) -> None:
         model = self._kept()
-        found = {half: {d.name: d.auroc(model, half) for d in self.dev} for half in ("selection", "report")}
+        found: Metrics = {half: {d.name: d.auroc(model, half) for d in self.dev} for half in HALVES}
         values = [v for scores in found["selection"].values() for v in scores.values()]
         mean = sum(values) / len(values) if values else None
         self.history.append({"mean": mean, **found})
         self.begun = self.step
         print(f"epoch {len(self.history)}: mean {mean} {json.dumps(found)}", flush=True)
         if self.recipe.patience and self._best() == len(self.history) - 1:
-            torch.save(model.state_dict(), self.out / "best.pt")
+            checkpoint.write(self.out / "best.pt", model.state_dict())
         self._save()
 
     def _best(self) -> int:
@@ -154,34 +160,16 @@ class _Run:
         }
         if self.average is not None:
             state["average"] = self.average.state_dict()
-        checkpoint.save(self.out / "checkpoint.pt", asdict(self.recipe), state)
+        checkpoint.save(self.out / "checkpoint.pt", self.identity, state)
 
     def finish(self) -> Metrics:
         model = self._kept()
         if self.recipe.patience and self.history:
-            model.load_state_dict(torch.load(self.out / "best.pt", weights_only=True))
+            model.load_state_dict(torch.load(self.out / "best.pt", weights_only=True, map_location="cpu"))
         model.save(self.out, Path(self.recipe.encoder) / "tokenizer.json")
         metrics = {"recipe": asdict(self.recipe), "posts": len(self.data.rows), "epochs": self.history}
-        (self.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        write_text(self.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         return metrics
-
-
-class _DevSet:
-    """A development file, tokenised."""
-
-    def __init__(self, path: Path, recipe: Recipe, tokenizer: Tokenizer) -> None:
-        self.name = path.name
-        examples = read_examples(path, recipe.labels)
-        self._halves = {half: only(examples, half) for half in ("selection", "report")}
-        self._rows = {
-            half: tokenise(tokenizer, found, recipe.max_length, recipe.normalisation)
-            for half, found in self._halves.items()
-        }
-
-    def auroc(self, model: Classifier, half: str) -> dict[str, float]:
-        """AUROC of each label of which the half knows both values."""
-        examples = self._halves[half]
-        return _auroc(model.config.labels, examples, predict(model, self._rows[half])) if examples else {}
 
 
 class _Progress:
@@ -207,32 +195,37 @@ class _Progress:
             self._loss = 0.0
 
 
-def _auroc(labels: Sequence[str], examples: Sequence[Example], scores: torch.Tensor) -> dict[str, float]:
-    found = {}
-    for k, label in enumerate(labels):
-        chosen = [i for i, e in enumerate(examples) if e.labels[k] is not None]
-        truth = [examples[i].labels[k] for i in chosen]
-        if len(set(truth)) > 1:
-            found[label] = round(float(roc_auc_score(truth, scores[chosen, k].numpy())), 4)
-    return found
-
-
 def _average(model: Classifier, recipe: Recipe) -> AveragedModel | None:
     if not recipe.average:
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
 
 
-def _teacher(recipe: Recipe) -> Classifier | None:
+def _teacher(recipe: Recipe, tokenizer: Tokenizer) -> Classifier | None:
+    """The teacher of hidden states. It reads the student's token ids: they must mean the same to it."""
     if recipe.hidden_teacher is None or not recipe.hidden_weight:
         return None
-    teacher = Classifier.load(Path(recipe.hidden_teacher)).to(device())
+    path = Path(recipe.hidden_teacher)
+    teacher = Classifier.load(path).to(device())
+    if not _pieces(tokenizer).items() <= _pieces(load_tokenizer(path / "tokenizer.json")).items():
+        raise Fatal(
+            f"--hidden-weight: {path} has another vocabulary than {recipe.encoder}, so their hidden states are of "
+            "different tokens: leave the option out, scores alone are compared by any two"
+        )
+    _check_encoder(teacher.electra.config, tokenizer, recipe, path)
     return teacher.requires_grad_(False)
 
 
-def _check_vocabulary(rows: int, tokenizer: Tokenizer, encoder: str) -> None:
-    highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
+def _check_encoder(config: Any, tokenizer: Tokenizer, recipe: Recipe, path: Path) -> None:
+    highest, rows = max(_pieces(tokenizer).values()), config.vocab_size
     if highest >= rows:
         raise Fatal(
-            f"{encoder}: the vocabulary has a piece {highest}, the encoder {rows} embeddings: they do not belong together"
+            f"{path}: the vocabulary has a piece {highest}, the encoder {rows} embeddings: they do not belong together"
         )
+    if recipe.max_length > config.max_position_embeddings:
+        raise Fatal(f"--max-length {recipe.max_length}: {path} has {config.max_position_embeddings} positions")
+
+
+def _pieces(tokenizer: Tokenizer) -> dict[str, int]:
+    found: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
+    return found

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
-from worker.modeling.posts.examples import Example, read_examples, read_unlabelled, tokenise
+from worker.modeling.posts.examples import Example, digest_of, read_examples, read_unlabelled, tokenise
 from worker.modeling.posts.folds import folds_of
+from worker.modeling.posts.overlap import without_dev
 from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
 from worker.modeling.training.recipe import Recipe
@@ -28,7 +29,7 @@ class TrainingSet:
     `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
     `labels` float32 [posts, labels] beside. `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
-    `occluded`: token ids of the posts that name a group, without the name.
+    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts and their labels.
     """
 
     rows: list[list[int]]
@@ -40,6 +41,7 @@ class TrainingSet:
     sources: tuple[str, ...]
     twins: dict[int, list[tuple[int, int]]]
     occluded: dict[int, list[int]]
+    digest: str
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -47,9 +49,9 @@ class TrainingSet:
         return [pair for pairs in self.twins.values() for pair in pairs]
 
 
-def read_training_set(recipe: Recipe, tokenizer: Tokenizer) -> TrainingSet:
-    """Read, tokenise and combine the files of `recipe`. Raises Fatal naming what is wrong with which."""
-    examples = read_posts(recipe)
+def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] = ()) -> TrainingSet:
+    """Read, tokenise and combine the files of `recipe`, without posts of `dev`. Raises Fatal naming what is wrong."""
+    examples = read_posts(recipe, dev)
     if recipe.shuffle_labels:
         examples = _shuffled(examples, recipe.seed)
     sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
@@ -76,19 +78,24 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer) -> TrainingSet:
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
+        digest=digest_of(examples),
     )
 
 
-def read_posts(recipe: Recipe) -> list[Example]:
-    """The posts of all files of a recipe: labelled, clean, unlabelled."""
+def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
+    """The posts of all files of a recipe: labelled, clean, unlabelled; but none whose text is in a file of `dev`.
+
+    Raises Fatal where none are left, or a label has one value in all of them and there is no teacher.
+    """
     balanced = bool(recipe.clean)
     found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
     found += [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
     if recipe.fold is not None:
         found = [e for e, part in zip(found, folds_of(found, recipe.folds), strict=True) if part != recipe.fold]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
+    found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
     if not found:
-        raise Fatal("training data: the files given to --train hold no posts")
+        raise Fatal("training data: --fold and --dev leave none of the posts of --train")
     for k, label in enumerate(recipe.labels):
         values = {e.labels[k] for e in found} - {None}
         if len(values) < 2 and not recipe.teacher_scores:

@@ -1,0 +1,63 @@
+"""What cannot be exported is refused before anything is computed, by a line that names the option."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.modeling.test_export import job
+from worker.core.errors import Fatal
+from worker.modeling.export.run import export
+from worker.modeling.training import network
+
+
+def test_int8_without_calibration_posts_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="--calibration"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), calibration=()))
+
+
+def test_directory_that_is_no_classifier_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"classifier\.json"):
+        export(job(encoder, posts, tmp_path))
+
+
+def test_overlap_that_leaves_no_room_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="overlap"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), overlap=30))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"smoothing": (0.0, 1.5)}, "--smoothing 0.0 1.5: give strengths from 0"),
+        ({"smoothing": ()}, "--smoothing : give strengths"),
+        ({"percentile": 50.0}, "--percentile 50.0"),
+    ],
+)
+def test_strengths_and_shares_that_cannot_be_are_refused(
+    classifier: Path, posts: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Fatal, match=said):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), **change))
+
+
+def test_development_posts_are_told_apart_before_anything_is_computed(
+    classifier: Path, posts: Path, tmp_path: Path
+) -> None:
+    twice = tmp_path / "twice.jsonl"
+    twice.write_text(posts.read_text() + posts.read_text())
+    with pytest.raises(Fatal, match=r"--dev: .*twice\.jsonl:\d+: the id of line 1 again"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path / "out"), dev=(twice,)))
+    with pytest.raises(Fatal, match=r"--dev: two files are called posts\.jsonl"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path / "out"), dev=(posts, posts)))
+
+
+def test_lstm_head_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "classifier"
+    shutil.copytree(classifier, copy)
+    trained = network.Classifier.load(copy)
+    trained.config = dataclasses.replace(trained.config, head="lstm")
+    with pytest.raises(Fatal, match=r"head of the kind 'lstm'.*\[CLS\] head"):
+        job(copy, posts, tmp_path / "out").check(trained)

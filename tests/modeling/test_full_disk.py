@@ -1,0 +1,86 @@
+"""Where the disk is full, a command that trains says what it could not write, and what was there still stands."""
+
+import random
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.modeling.tiny import write_posts
+from worker.core.errors import Fatal
+from worker.modeling.pretraining.pretrain import pretrain
+from worker.modeling.pretraining.recipe import PretrainRecipe, Shape
+from worker.modeling.training.network import Classifier
+from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.teacher_scores import TeacherScores
+from worker.modeling.training.train import train
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file may grow beyond `room` bytes: to a program, a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_last_checkpoint_stays_and_training_goes_on_from_it(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    dev, out = tmp_path / "dev.jsonl", tmp_path / "out"
+    write_posts(dev, random.Random(8), 90)
+    recipe = Recipe(str(encoder), (str(posts),), epochs=2, batch_size=16, max_length=32, patience=2)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, [dev], out, report=stop)
+    before = files(out)
+    assert before.keys() == {"checkpoint.pt", "best.pt"}
+    with full_disk(10_000), pytest.raises(Fatal, match=rf"{out}/checkpoint\.pt: cannot be written"):
+        train(recipe, [dev], out, checkpoint_seconds=0)
+    assert files(out) == before
+    assert len(train(recipe, [dev], out)["epochs"]) == 2
+
+
+@pytest.mark.parametrize("room", [100, 10_000])
+def test_classifier_that_was_there_stays(classifier: Path, tmp_path: Path, room: int) -> None:
+    model = Classifier.load(classifier)
+    model.save(tmp_path, classifier / "tokenizer.json")
+    before = files(tmp_path)
+    with torch.no_grad():
+        model.out.bias.add_(1)
+    with full_disk(room), pytest.raises(Fatal, match=f"{tmp_path}: the classifier cannot be written"):
+        model.save(tmp_path, classifier / "tokenizer.json")
+    assert files(tmp_path) == before
+
+
+def test_teacher_scores_that_were_there_stay(tmp_path: Path) -> None:
+    scores = TeacherScores(np.array(["a/1"]), np.zeros(1, np.uint32), np.zeros((1, 2), np.float32))
+    scores.write(tmp_path / "scores.npz")
+    before = files(tmp_path)
+    with full_disk(100), pytest.raises(Fatal, match=r"scores\.npz: cannot be written"):
+        scores.write(tmp_path / "scores.npz")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(("room", "name"), [(100, "tokenizer.json"), (20_000, "checkpoint.pt")])
+def test_pretraining_says_what_it_could_not_write(tmp_path: Path, room: int, name: str) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good sun and rain going home again\n" * 200)
+    shape = Shape(layers=1, hidden=32, embedding=32, heads=2, intermediate=32, positions=16)
+    recipe = PretrainRecipe((str(texts),), shape=shape, train_vocabulary=60, steps=2, batch_size=4, max_length=16)
+    with full_disk(room), pytest.raises(Fatal, match=rf"out\.run/{name}: cannot be written"):
+        pretrain(recipe, tmp_path / "out", checkpoint_seconds=0)
+    assert not list(tmp_path.rglob("*partial*"))
+    assert pretrain(recipe, tmp_path / "out")["steps"] == 2

@@ -1,0 +1,168 @@
+"""The model card says what is so, and no more than is known."""
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import worker
+from worker.core.errors import Fatal
+from worker.modeling.evaluation.report import summary
+from worker.modeling.model_card.about import About
+from worker.modeling.model_card.card import write_card
+from worker.modeling.model_card.origin import origin
+
+PACKAGE = Path(worker.__file__).parent
+RECIPES = sorted((PACKAGE / "modeling" / "recipes").glob("*.toml"))
+TOLD = About(encoder="a small one (MIT)", vocabulary="letters (CC0)")
+RECIPE = {"train": ["/data/davidson.train.jsonl"], "max_length": 64, "seed": 3, "epochs": 1}
+EXACT: dict[str, Any] = {"factorised": None, "emoji": []}
+LOSSY = {"factorised": {"dimensions": 128, "fitted": 0.256}, "emoji": []}
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ours = tmp_path_factory.mktemp("card") / "bundle"
+    measured = shutil.ignore_patterns("evaluation*", "suite.json", "export.json", "reference.json")
+    shutil.copytree(PACKAGE / "bundles" / "default", ours, ignore=measured)
+    manifest = json.loads((ours / "manifest.json").read_text())
+    del manifest["files"]["reference.json"]
+    (ours / "manifest.json").write_text(json.dumps(manifest))
+    return ours
+
+
+def card(bundle: Path, folder: Path, half: str = "report", **recipe: Any) -> str:
+    (folder / "metrics.json").write_text(json.dumps({"recipe": RECIPE | recipe}))
+    (folder / "about.toml").write_text('encoder = "a small one (MIT)"\nvocabulary = "letters (CC0)"\n')
+    (folder / "found.json").write_text(json.dumps({"note": "All of it.", "half": half, "rows": []}))
+    path = write_card(bundle, folder, folder / "about.toml", {"Posts": folder / "found.json"})
+    return path.read_text()
+
+
+def test_everything_that_was_learnt_from_is_named() -> None:
+    recipe = RECIPE | {
+        "train": ["/data/davidson.train.jsonl", "/out/augmentation.train.jsonl"],
+        "clean": ["/out/reddit-clean.jsonl"],
+        "unlabelled": ["/out/reddit.jsonl", "/out/ours.jsonl"],
+        "teacher_scores": "/out/teachers.npz",
+        "hidden_teacher": "/out/teacher",
+        "head": "lstm",
+    }
+    told = TOLD.model_copy(update={"teachers": "two large ones (MIT)", "data": "`ours.jsonl` holds copies."})
+    text = origin(told, recipe, None)
+    assert "Taught by: two large ones (MIT)." in text
+    assert "an LSTM over the tokens' states" in text
+    assert "- `augmentation.train.jsonl`: augmentation (made up by `moderation-model augment`), Apache-2.0" in text
+    clean, taught = text.partition("bear no label at all:")[2].split("only the teachers' scores were learnt")
+    for part, file in ((clean, "reddit-clean.jsonl"), (taught, "reddit.jsonl")):
+        assert f"- `{file}`: [Reddit top 2.5 million](https://" in part
+        assert "(umbrae), ODC PDDL" in part
+    assert "- `ours.jsonl`\n" in taught
+    assert "`ours.jsonl` holds copies." in taught
+    assert "only one value in a whole source counts there" in text
+    assert "| hidden_teacher | teacher |" in text
+    assert "/out" not in text
+    assert "/data" not in text
+
+
+def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_were_none() -> None:
+    assert "teachers that are not named" in origin(TOLD, RECIPE | {"teacher_scores": "a.npz"}, None)
+    plain = origin(TOLD, RECIPE, None)
+    assert "Taught" not in plain
+    assert "no label at all" not in plain
+    assert "only one value in a whole source is unknown there" in plain
+
+
+@pytest.mark.parametrize(
+    ("start", "said", "unsaid"),
+    [
+        (EXACT, "taken weight for weight into an ELECTRA encoder, which computes the same hidden states", "factorised"),
+        (LOSSY, "all but its embeddings: those were factorised to 128 dimensions", "the same hidden states"),
+        (LOSSY, "of whose energy 26% was lost", "emoji"),
+        (EXACT | {"emoji": ["a", "b"]}, "2 emoji took spare rows", "the same hidden states"),
+        (None, "The encoder is a small one (MIT).", "weight for weight"),
+    ],
+)
+def test_encoder_is_said_to_be_the_same_where_it_is(start: dict[str, Any] | None, said: str, unsaid: str) -> None:
+    text = origin(TOLD, RECIPE, start)
+    assert said in text
+    assert unsaid not in text
+
+
+def test_card_reads_what_warm_start_reported(shipped: Path, tmp_path: Path) -> None:
+    (tmp_path / "warm_start.json").write_text(json.dumps(LOSSY))
+    assert "factorised to 128 dimensions" in card(shipped, tmp_path, encoder=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("half", "said"),
+    [
+        ("report", "one half (by a hash of the id) of the development posts below; figures are of the other half:"),
+        ("all", "of the development posts below, so that figures are slightly rosy:"),
+        ("selection", "the very posts below, so that figures are rosy:"),
+    ],
+)
+def test_card_says_which_posts_chose_the_thresholds(shipped: Path, tmp_path: Path, half: str, said: str) -> None:
+    assert said in card(shipped, tmp_path, half)
+
+
+def test_reference_scores_are_pointed_at_where_the_bundle_has_them(shipped: Path, tmp_path: Path) -> None:
+    assert "reference.json" not in card(shipped, tmp_path)
+    (shipped / "reference.json").write_text("{}")
+    assert "`reference.json` holds the distribution of this bundle's scores" in card(shipped, tmp_path)
+    (shipped / "reference.json").unlink()
+
+
+def test_card_that_cannot_be_written_leaves_the_one_before(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, files = card(shipped, tmp_path), sorted(shipped.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(Fatal, match=r"MODEL_CARD\.md: cannot be written: No space left"):
+            card(shipped, tmp_path, "all")
+    assert (shipped / "MODEL_CARD.md").read_text() == before
+    assert sorted(shipped.iterdir()) == files
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_limits_hold_no_measured_figure_typed_by_hand(path: Path) -> None:
+    limits = tomllib.loads(path.read_text())["limits"]
+    assert not re.findall(r"(?<!95) %|\d+,\d{3}|\d?\.\d+|one .* in \d+", limits)
+
+
+def test_measurements_beside_the_bundle_are_shown(shipped: Path, tmp_path: Path) -> None:
+    suite = json.loads((PACKAGE / "bundles" / "default" / "suite.json").read_text())
+    row = {"file": "a", "label": "hate", "posts": 300, "auroc_fp32": 0.9, "auroc_int8": 0.875, "auroc_cost": 0.025}
+    row |= {"flips": 0.01, "clear_flips": 0.0, "review_flips": 0.02, "mean": 0.003, "largest": 0.1}
+    assert "Made-up" not in card(shipped, tmp_path)
+    try:
+        (shipped / "suite.json").write_text(json.dumps(suite))
+        (shipped / "export.json").write_text(json.dumps({"parity": [row]}))
+        text = card(shipped, tmp_path)
+        assert "| a | hate | 300 | 0.9000 | 0.8750 | 0.0250 | 1.00% | 0.00% | 2.00% | 0.0030 | 0.100 |" in text
+        assert f"| {suite['kinds'][0]['kind']} | " in text
+        (shipped / "export.json").write_text(json.dumps({"parity": [{}]}))
+        with pytest.raises(Fatal, match=r"export\.json: written by another version"):
+            card(shipped, tmp_path)
+        (shipped / "suite.json").write_text(json.dumps(suite | {"sha256": "0"}))
+        (shipped / "export.json").unlink()
+        with pytest.raises(Fatal, match=r"suite\.json: was measured of another bundle"):
+            card(shipped, tmp_path)
+    finally:
+        for name in ("suite.json", "export.json"):
+            (shipped / name).unlink(missing_ok=True)
+
+
+def test_card_says_where_a_floor_is_better() -> None:
+    row = {"file": "a.jsonl", "label": "hate", "auroc": 0.8, "floors": {"mixed": 0.7, "a": 0.85}, "margin": -0.05}
+    assert "**Below the best floor: a.jsonl hate by 0.050.**" in summary({"beside": [row]})[0]
+    assert "Below" not in summary({"beside": [row | {"margin": 0.1}]})[0]

@@ -1,0 +1,94 @@
+"""What a bundle was made from: its encoder, the choices of its training, and its posts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from worker.modeling.model_card.about import About
+from worker.modeling.model_card.datasets import DATASETS
+from worker.modeling.training.recipe import Recipe
+
+HEADS = {"cls": "one linear layer on [CLS]", "lstm": "an LSTM over the tokens' states and one linear layer"}
+KINDS = {
+    "train": "Labelled posts, the training parts of:",
+    "clean": "Posts that are taken to bear no label at all:",
+    "unlabelled": "Posts of which only the teachers' scores were learnt, no label:",
+}
+"""By the recipe's name for a list of files."""
+ONE_VALUE = "A label that has only one value in a whole source {} there."
+_ELSEWHERE = {*KINDS, "encoder", "teacher_scores", "seed", "max_length", "labels", "head"}
+
+
+def origin(told: About, recipe: Mapping[str, Any], start: Mapping[str, Any] | None) -> str:
+    """The section. `start`: what warm-start reported of the encoder, None where that is not at hand."""
+    parts = [f"{heading}\n\n{_files(recipe[kind])}" for kind, heading in KINDS.items() if recipe.get(kind)]
+    if told.teachers or recipe.get("teacher_scores"):
+        parts.insert(0, f"Taught by: {told.teachers or 'teachers that are not named here'}.")
+    if told.data:
+        parts.append(told.data.strip())
+    posts = "\n\n".join(parts)
+    return f"""\
+## What it was made from
+
+The encoder is {told.encoder}{_taken(start) if start else ""}.
+The vocabulary is {told.vocabulary}.
+
+Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, unknown labels masked, at most \
+{recipe["max_length"]} tokens, seed {recipe["seed"]}. What was chosen (`moderation-model train` and `distill` explain it):
+
+{_choices(recipe)}
+
+{posts}
+
+The posts themselves are not part of this bundle. {ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
+No test set was used.
+"""
+
+
+def _taken(start: Mapping[str, Any]) -> str:
+    """How the encoder's weights were taken over."""
+    factorised, emoji = start.get("factorised"), start.get("emoji")
+    exact = ", which computes the same hidden states" if not (factorised or emoji) else ""
+    text = f",\ntaken weight for weight into an ELECTRA encoder{exact} (`moderation-model warm-start`)"
+    if factorised:
+        text += (
+            f", all but its embeddings: those were factorised to {factorised['dimensions']} dimensions and fitted to the "
+            f"original ones, of whose energy {factorised['fitted']:.0%} was lost"
+        )
+    if emoji:
+        text += f"; {len(emoji)} emoji took spare rows of its embeddings"
+    return text
+
+
+def _choices(recipe: Mapping[str, Any]) -> str:
+    """What the recipe says that its default does not, as a table; files are named elsewhere."""
+    usual = asdict(Recipe(encoder="", train=()))
+    always = ("epochs", "learning_rate", "batch_size", "dropout")
+    lines = ["| option | value |", "|---|---|"]
+    for name, value in recipe.items():
+        if name not in _ELSEWHERE and (name in always or value != usual.get(name)):
+            lines.append(f"| {name} | {_plain(value, usual.get(name))} |")
+    return "\n".join(lines)
+
+
+def _plain(value: Any, usual: Any) -> str:
+    if isinstance(value, str):
+        return Path(value).name  # a teacher's directory, say
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{k} {v}" for k, v in value.items() if not isinstance(usual, Mapping) or v != usual.get(k))
+
+
+def _files(files: Sequence[str]) -> str:
+    lines = []
+    for name in files:
+        file = Path(name).name
+        data = DATASETS.get(re.split(r"[.-]", file)[0])
+        known = ""
+        if data:
+            title = f"[{data.title}]({data.source})" if data.source else data.title
+            known = f": {title} ({data.authors}), {data.licence}: {data.note}"
+        lines.append(f"- `{file}`{known}")
+    return "\n".join(lines)

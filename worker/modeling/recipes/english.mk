@@ -1,0 +1,83 @@
+# The English bundle, from data to model card. Each step is a file or a directory: what is there is not made again, and
+# an interrupted training goes on from its checkpoint.
+#
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (70 minutes)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too (3 hours)
+#
+# DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
+# reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores.
+
+DATA ?= data
+OUT ?= english
+MODEL ?= .venv/bin/moderation-model
+HERE := $(dir $(lastword $(MAKEFILE_LIST)))
+
+LABELLED := $(patsubst %,$(DATA)/%.train.jsonl,hatexplain davidson dynahate mhs toxigen)
+SPANS := $(DATA)/toxic_spans.train.jsonl
+DEV := $(patsubst %,$(DATA)/%.dev.jsonl,hatexplain davidson dynahate mhs)
+TEXTS := $(sort $(wildcard $(DATA)/reddit/*.zst))
+MADE_UP := $(OUT)/augmentation.train.jsonl
+REDDIT := $(OUT)/unlabelled/reddit.jsonl
+CLEAN := $(OUT)/unlabelled/clean.jsonl
+COPIES := $(OUT)/unlabelled/perturbed.jsonl
+NAME := english-hate-offensive
+VERSION := 2.0.0
+NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
+
+# What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose.
+KEPT := $(HERE)english-teachers.npz
+ifdef TEACH
+SCORES := $(OUT)/teachers.npz
+TEACHERS := $(OUT)/teacher-bge/metrics.json $(OUT)/teacher-e5/metrics.json
+else
+SCORES := $(KEPT)
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all
+all: $(OUT)/bundle/MODEL_CARD.md
+
+$(OUT)/encoders/%/config.json:
+	$(MODEL) warm-start $* --out $(@D)
+
+$(MADE_UP): $(LABELLED)
+	$(MODEL) augment --out $@ --spelling $^
+
+$(COPIES): $(LABELLED)
+	$(MODEL) perturb --posts $^ --out $@
+
+$(REDDIT): $(TEXTS)
+	$(MODEL) select --scores $(KEPT) --texts $^ --out $@ --clean-out $(CLEAN)
+$(CLEAN): $(REDDIT) ;
+
+$(OUT)/teacher-bge/metrics.json: $(OUT)/encoders/bge-small-en-v15/config.json
+	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) --dev $(DEV) --epochs 2 --learning-rate 8e-5
+
+$(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_UP)
+	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
+	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
+
+$(OUT)/student/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
+	$(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
+	  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) \
+	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
+
+$(OUT)/bundle/manifest.json: $(OUT)/student/metrics.json
+	$(MODEL) export --classifier $(<D) --out $(@D) --name $(NAME) --version $(VERSION) \
+	  --calibration $(LABELLED) $(SPANS) $(REDDIT) --dev $(DEV) --typical $(firstword $(TEXTS))
+
+EVALUATE = $(MODEL) evaluate --bundle $(@D) --data $(DEV) --json $@ \
+  --baseline --baseline-per-source --train $(LABELLED) --cache $(OUT)/floors
+
+$(OUT)/bundle/evaluation.json: $(OUT)/bundle/manifest.json
+	$(EVALUATE) --half report --report $(OUT)/report --unlabelled $(firstword $(TEXTS)) --speed-posts 2000
+
+$(OUT)/bundle/evaluation-all.json: $(OUT)/bundle/manifest.json
+	$(EVALUATE)
+
+$(OUT)/bundle/suite.json: $(OUT)/bundle/manifest.json
+	$(MODEL) suite --bundle $(@D) --json $@
+
+$(OUT)/bundle/MODEL_CARD.md: $(patsubst %,$(OUT)/bundle/%.json,evaluation evaluation-all suite)
+	$(MODEL) card --bundle $(@D) --classifier $(OUT)/student --about $(HERE)english.toml \
+	  --metrics 'Development posts=$(@D)/evaluation.json' 'All development posts=$(@D)/evaluation-all.json'

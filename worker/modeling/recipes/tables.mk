@@ -1,0 +1,87 @@
+# What the choices behind the English bundle are worth, measured. docs/experiments.md has the results.
+#
+#   make -f worker/modeling/recipes/tables.mk DATA=... OUT=... TARGET     (OUT is that of english.mk, made before)
+#
+# ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
+# choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
+# factorised  the student with embeddings of 128 dimensions, taught by itself, or for one more pass; and that pass without
+# terms       what identity terms carry, with explanation regularisation and without
+# explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
+# encoders    architectures side by side
+# Everything that trains goes on where it was interrupted.
+
+DATA ?= data
+OUT ?= english
+MODEL ?= .venv/bin/moderation-model
+HERE := $(dir $(lastword $(MAKEFILE_LIST)))
+TABLES := $(OUT)/tables
+
+LABELLED := $(patsubst %,$(DATA)/%.train.jsonl,hatexplain davidson dynahate mhs toxigen)
+DEV := $(patsubst %,$(DATA)/%.dev.jsonl,hatexplain davidson dynahate mhs)
+SPANS := $(DATA)/toxic_spans.train.jsonl
+TEXTS := $(sort $(wildcard $(DATA)/reddit/*.zst))
+ENCODER := $(OUT)/encoders/all-minilm-l6-v2
+UNLABELLED := $(patsubst %,$(OUT)/unlabelled/%.jsonl,perturbed reddit clean)
+NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
+BASE := --encoder $(ENCODER) --train $(LABELLED) --dev $(DEV) --learning-rate 1e-4
+EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
+
+.DELETE_ON_ERROR:
+.PHONY: all ablation choices factorised terms explained encoders
+all: explained encoders factorised terms choices ablation
+
+ablation: $(TABLES)/emoji-rows/config.json
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 6000 --out $(TABLES)/ablation --leave-out mhs \
+	  --only quotes handles urls numbers emoji repeats lookalikes --also encoder=$(<D)
+
+choices: $(TABLES)/reddit/config.json
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 6000 --out $(TABLES)/choices --leave-out mhs --only \
+	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
+
+factorised: $(patsubst %,$(TABLES)/%/metrics.json,small factorised continued)
+PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teachers.npz --teacher-weight 0.3 \
+  --unlabelled $(UNLABELLED) $(SPANS) --train $(LABELLED) $(OUT)/augmentation.train.jsonl --dev $(DEV) $(NORMALISE) \
+  --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 1 --learning-rate 6e-5
+
+$(TABLES)/factorised/metrics.json: $(TABLES)/encoder-128/config.json
+	$(PASS)
+
+$(TABLES)/continued/metrics.json: $(OUT)/student/metrics.json
+	$(PASS)
+
+$(TABLES)/small/metrics.json: $(TABLES)/encoder-128/config.json
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student --scores $(TABLES)/student.npz --teacher-weight 1 \
+	  --unlabelled $(wordlist 1,2,$(UNLABELLED)) --train $(DATA)/mhs.train.jsonl $(DATA)/toxigen.train.jsonl --dev $(DEV) \
+	  $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 1 --learning-rate 1e-4
+
+terms: $(TABLES)/plain/terms.json $(TABLES)/regularised/terms.json
+$(TABLES)/%/terms.json: $(TABLES)/%/metrics.json
+	$(MODEL) explain --classifier $(@D) --measure --data $(EXPLAINED) --posts 200 --json $@
+
+$(TABLES)/plain/metrics.json:
+	$(MODEL) train $(BASE) --epochs 2 --out $(@D)
+
+$(TABLES)/regularised/metrics.json:
+	$(MODEL) train $(BASE) --epochs 2 --explanation-weight 1 --out $(@D)
+
+explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
+$(TABLES)/occlusion.json $(TABLES)/masking.json: $(OUT)/bundle/manifest.json
+	$(MODEL) explain --bundle $(<D) --method $(basename $(@F)) --measure --data $(EXPLAINED) --posts 200 --json $@
+
+$(TABLES)/gradients.json: $(OUT)/student/metrics.json
+	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
+
+encoders: $(TABLES)/encoders/encoders.json
+$(TABLES)/encoders/encoders.json: $(OUT)/student/metrics.json $(TABLES)/small/metrics.json
+	$(MODEL) encoders --out $(@D) --data $(DEV) --count 1000 --classifier \
+	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(TABLES)/small' \
+	  $(patsubst %,'ELECTRA 12x384=%',$(wildcard $(OUT)/teacher-bge))
+
+$(TABLES)/emoji-rows/config.json:
+	$(MODEL) warm-start all-minilm-l6-v2 --emoji-rows 200 --texts $(LABELLED) --out $(@D)
+
+$(TABLES)/reddit/config.json:
+	$(MODEL) pretrain --encoder $(ENCODER) --texts $(TEXTS) --steps 1500 --out $(@D)
+
+$(TABLES)/encoder-128/config.json: $(OUT)/student/metrics.json
+	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(OUT)/unlabelled/reddit.jsonl --out $(@D)

@@ -1,0 +1,37 @@
+"""Development files while training: AUROC of each label, on both halves."""
+
+from pathlib import Path
+
+from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
+
+from worker.modeling.evaluation.known import known_scores
+from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.posts.examples import read_examples, tokenise
+from worker.modeling.posts.halves import HALVES, Half, only
+from worker.modeling.training.network import Classifier, predict
+from worker.modeling.training.recipe import Recipe
+
+
+class DevSet:
+    """A development file, tokenised. Raises Fatal where it cannot be read."""
+
+    def __init__(self, path: Path, recipe: Recipe, tokenizer: Tokenizer) -> None:
+        self.name = path.name
+        examples = read_examples(path, recipe.labels)
+        self._halves = {half: only(examples, half) for half in HALVES}
+        self._rows = {
+            half: tokenise(tokenizer, found, recipe.max_length, recipe.normalisation)
+            for half, found in self._halves.items()
+        }
+
+    def auroc(self, model: Classifier, half: Half) -> dict[str, float]:
+        """AUROC of each label of which the half knows both values."""
+        scores = tuple(map(tuple, predict(model, self._rows[half]).tolist()))
+        scored = ScoredSet(self.name, tuple(self._halves[half]), scores)
+        known = {label: known_scores(scored, k) for k, label in enumerate(model.config.labels)}
+        return {
+            label: round(float(roc_auc_score(truth, found)), 4)
+            for label, (truth, found) in known.items()
+            if len(set(truth.tolist())) > 1
+        }
