@@ -15,13 +15,14 @@ from worker.modeling.evaluation.report import summary
 from worker.modeling.model_card.about import About
 from worker.modeling.model_card.card import write_card
 from worker.modeling.model_card.origin import origin
+from worker.modeling.model_card.runs import Run
 
 PACKAGE = Path(worker.__file__).parent
 RECIPES = sorted((PACKAGE / "modeling" / "recipes").glob("*.toml"))
 TOLD = About(encoder="a small one (MIT)", vocabulary="letters (CC0)")
 RECIPE = {"train": ["/data/davidson.train.jsonl"], "max_length": 64, "seed": 3, "epochs": 1}
-EXACT: dict[str, Any] = {"factorised": None, "emoji": []}
-LOSSY = {"factorised": {"dimensions": 128, "fitted": 0.256}, "emoji": []}
+EXACT: dict[str, Any] = {"source": "a-hub-name", "factorised": None, "emoji": []}
+LOSSY = {"source": "a-hub-name", "factorised": {"dimensions": 128, "fitted": 0.256}, "emoji": []}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_everything_that_was_learnt_from_is_named() -> None:
         "head": "lstm",
     }
     told = TOLD.model_copy(update={"teachers": "two large ones (MIT)", "data": "`ours.jsonl` holds copies."})
-    text = origin(told, recipe, None)
+    text = origin(told, [Run(recipe)])
     assert "Taught by: two large ones (MIT)." in text
     assert "an LSTM over the tokens' states" in text
     assert "- `augmentation.train.jsonl`: augmentation (made up by `moderation-model augment`), Apache-2.0" in text
@@ -70,8 +71,8 @@ def test_everything_that_was_learnt_from_is_named() -> None:
 
 
 def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_were_none() -> None:
-    assert "teachers that are not named" in origin(TOLD, RECIPE | {"teacher_scores": "a.npz"}, None)
-    plain = origin(TOLD, RECIPE, None)
+    assert "teachers that are not named" in origin(TOLD, [Run(RECIPE | {"teacher_scores": "a.npz"})])
+    plain = origin(TOLD, [Run(RECIPE)])
     assert "Taught" not in plain
     assert "no label at all" not in plain
     assert "only one value in a whole source is unknown there" in plain
@@ -88,7 +89,7 @@ def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_
     ],
 )
 def test_encoder_is_said_to_be_the_same_where_it_is(start: dict[str, Any] | None, said: str, unsaid: str) -> None:
-    text = origin(TOLD, RECIPE, start)
+    text = origin(TOLD, [Run(RECIPE, start)])
     assert said in text
     assert unsaid not in text
 
@@ -96,6 +97,32 @@ def test_encoder_is_said_to_be_the_same_where_it_is(start: dict[str, Any] | None
 def test_card_reads_what_warm_start_reported(shipped: Path, tmp_path: Path) -> None:
     (tmp_path / "warm_start.json").write_text(json.dumps(LOSSY))
     assert "factorised to 128 dimensions" in card(shipped, tmp_path, encoder=str(tmp_path))
+
+
+def test_card_names_the_posts_of_every_training_that_the_classifier_went_through(shipped: Path, tmp_path: Path) -> None:
+    student, small, encoder, again = (tmp_path / name for name in ("student", "small", "encoder", "again"))
+    for folder in (student, small, encoder, again):
+        folder.mkdir()
+    taught = {
+        "teacher_scores": "/o/s.npz",
+        "teacher_weight": 1,
+        "train": ["/data/mhs.train.jsonl"],
+        "unlabelled": ["/o/own.jsonl"],
+    }
+    (student / "metrics.json").write_text(json.dumps({"recipe": RECIPE}))
+    (encoder / "warm_start.json").write_text(json.dumps(LOSSY | {"source": str(student)}))
+    (small / "metrics.json").write_text(json.dumps({"recipe": RECIPE | taught | {"encoder": str(encoder)}}))
+
+    text = card(shipped, again, encoder=str(small), seed=7)
+    first, second, third = re.split(r"### Training \d of 3\n", text)[1:]
+    assert "- `davidson.train.jsonl`" in first
+    assert "factorised" not in first
+    assert "Its embeddings were factorised to 128 dimensions" in second
+    assert "training parts of" not in second
+    scored = second.partition("only the teachers' scores were learnt")[2]
+    assert scored.index("- `own.jsonl`") < scored.index("- `mhs.train.jsonl`: [Measuring")
+    assert "seed 7" in third.partition("## ")[0]
+    assert "factorised" not in third.partition("## ")[0]
 
 
 @pytest.mark.parametrize(

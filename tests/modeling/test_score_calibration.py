@@ -5,8 +5,9 @@ import pytest
 import torch
 from scipy.special import expit
 
+from worker.modeling.evaluation.metrics import pooled_error
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.export.score_calibration import Platt, calibrated, fit_platt, fold, pooled_error
+from worker.modeling.export.score_calibration import Platt, calibrated, fit_platt, fold
 from worker.modeling.posts.examples import Example
 from worker.modeling.training.network import Classifier
 

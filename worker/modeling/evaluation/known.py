@@ -29,6 +29,12 @@ def known_sets(sets: Sequence[ScoredSet], position: int) -> list[Known]:
     return [found for found in (known_scores(each, position) for each in sets) if len(set(found[0].tolist())) > 1]
 
 
+def joined(known: Sequence[Known]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Truth, scores and weights of all posts; the weights of each set sum to the same, those of all to 1."""
+    weights = [np.full(len(truth), 1 / (len(truth) * len(known))) for truth, _ in known]
+    return np.concatenate([t for t, _ in known]), np.concatenate([s for _, s in known]), np.concatenate(weights)
+
+
 def logits_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Finite ones, also of 0 and 1."""
     found: NDArray[np.float64] = logit(np.clip(scores, _NEAREST, 1 - _NEAREST))

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score, ro
 
 from worker.core.policy import Threshold
 from worker.modeling.evaluation.intervals import auroc_interval
-from worker.modeling.evaluation.known import known_scores
+from worker.modeling.evaluation.known import joined, known_scores, known_sets
 from worker.modeling.evaluation.scoring import ScoredSet
 from worker.modeling.evaluation.thresholds import balanced_accuracy
 
@@ -56,21 +56,25 @@ def measure(
     scored: ScoredSet,
     labels: Sequence[str],
     thresholds: Sequence[Threshold],
-    scaled: NDArray[np.float64] | None = None,
+    scaled: ScoredSet | None = None,
 ) -> list[Row]:
     """Metrics of each label of which the file knows both values.
 
-    `scaled`: the same scores after temperature scaling, float64 [posts, labels].
+    `scaled`: the same posts' scores after temperature scaling.
     """
     rows = []
     for position, (label, threshold) in enumerate(zip(labels, thresholds, strict=True)):
         truth, scores = known_scores(scored, position)
         if len(set(truth.tolist())) > 1:
-            after = (
-                None if scaled is None else scaled[[e.labels[position] is not None for e in scored.examples], position]
-            )
+            after = None if scaled is None else known_scores(scaled, position)[1]
             rows.append(_row(scored.name, label, threshold, truth, scores, after))
     return rows
+
+
+def pooled_error(sets: Sequence[ScoredSet], position: int) -> float | None:
+    """Expected calibration error of a label over all sets that know both its values, each set with equal weight."""
+    known = known_sets(sets, position)
+    return expected_calibration_error(*joined(known)) if known else None
 
 
 def expected_calibration_error(

@@ -1,8 +1,11 @@
 """Labelled posts through the serving path: normalise, tokenise, windows, score, pool."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from worker.core.pooling import pool
 from worker.core.types import Scores, Window
@@ -45,6 +48,11 @@ def batches(owners: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Wi
         batch.append(pair)
     if batch:
         yield batch
+
+
+def with_scores(scored: ScoredSet, scores: NDArray[np.float64]) -> ScoredSet:
+    """The same posts with other scores, float64 [posts, labels]."""
+    return replace(scored, scores=tuple(map(tuple, scores.tolist())))
 
 
 def of_half(scored: ScoredSet, which: Half | Literal["all"]) -> ScoredSet:

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from worker.modeling.evaluation.metrics import FAIR, Row, expected_calibration_error, rounded
+from worker.modeling.evaluation.metrics import FAIR, Row, pooled_error, rounded
 from worker.modeling.evaluation.scoring import ScoredSet
 
 CLASSES = {"normal": 0, "neither": 0, "none": 0, "offensive": 1, "hatespeech": 2, "hate": 2}
@@ -20,26 +19,23 @@ _MEANS = (
 
 
 def pooled(
-    rows: Sequence[Row], sets: Sequence[ScoredSet], labels: Sequence[str], scaled: Sequence[NDArray[np.float64]] = ()
+    rows: Sequence[Row], sets: Sequence[ScoredSet], labels: Sequence[str], scaled: Sequence[ScoredSet] = ()
 ) -> list[dict[str, Any]]:
     """For each label measured: means over files, and the calibration error of all posts, each file with equal weight.
 
-    `scaled`: the sets' scores after temperature scaling, in their order; without them `ece_scaled` is None.
+    `scaled`: the sets after temperature scaling; without them `ece_scaled` is None.
     """
     found = []
     for position, label in enumerate(labels):
         mine = [row for row in rows if row.label == label]
         if not mine:
             continue
-        files = [row.file for row in mine]
-        plain = [np.array(each.scores, np.float64) for each in sets]
         found.append(
             {
                 "label": label,
-                "files": files,
+                "files": [row.file for row in mine],
                 **rounded({key: float(np.mean([getattr(row, key) for row in mine])) for key in _MEANS}),
-                "ece": round(_pooled_error(files, sets, plain, position), 4),
-                "ece_scaled": round(_pooled_error(files, sets, scaled, position), 4) if scaled else None,
+                **rounded({"ece": pooled_error(sets, position), "ece_scaled": pooled_error(scaled, position)}),
             }
         )
     return found
@@ -70,16 +66,3 @@ def three_classes(
             row = {"file": scored.name, "posts": len(pairs), "macro_f1": float(np.mean(each)), **by_class}
             found.append(rounded(row))
     return found
-
-
-def _pooled_error(
-    files: Sequence[str], sets: Sequence[ScoredSet], scores: Sequence[NDArray[np.float64]], position: int
-) -> float:
-    truth, chosen, weights = [], [], []
-    for each, values in zip(sets, scores, strict=True):
-        if each.name in files:
-            known = [(i, int(v >= 0.5)) for i, e in enumerate(each.examples) if (v := e.labels[position]) is not None]
-            truth += [value for _, value in known]
-            chosen += [values[i, position] for i, _ in known]
-            weights += [1 / len(known)] * len(known)
-    return expected_calibration_error(np.array(truth), np.array(chosen), np.array(weights))

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from worker.modeling.evaluation.known import known_sets, logits_of
-from worker.modeling.evaluation.scoring import ScoredSet, of_half
+from worker.modeling.evaluation.scoring import ScoredSet, of_half, with_scores
 from worker.modeling.posts.halves import HALVES, Half, half_of, other_half
 
 
@@ -37,8 +36,7 @@ def fit_by_half(sets: Sequence[ScoredSet], labels: int) -> dict[Half, list[float
     }
 
 
-def scale(scored: ScoredSet, temperatures: dict[Half, list[float]]) -> NDArray[np.float64]:
-    """Probabilities after scaling each post with the temperatures of its half: float64 [posts, labels]."""
+def scale(scored: ScoredSet, temperatures: dict[Half, list[float]]) -> ScoredSet:
+    """The set with each post's scores scaled by the temperatures of its half."""
     by_post = np.array([temperatures[half_of(example.id)] for example in scored.examples])
-    scaled: NDArray[np.float64] = expit(logits_of(np.array(scored.scores, np.float64)) / by_post)
-    return scaled
+    return with_scores(scored, expit(logits_of(np.array(scored.scores, np.float64)) / by_post))

@@ -13,6 +13,7 @@ from worker.core.types import Window
 from worker.model import manifest as parts
 from worker.model.classifier import Classifier
 from worker.model.tokenizer import load_tokenizer
+from worker.modeling.evaluation.metrics import pooled_error
 from worker.modeling.evaluation.scoring import ScoredSet, of_half, score_set
 from worker.modeling.evaluation.thresholds import choose_policy
 from worker.modeling.export import parity, sensitivity
@@ -23,7 +24,7 @@ from worker.modeling.export.golden import candidates_in, write_golden
 from worker.modeling.export.job import Export
 from worker.modeling.export.quantized import VERIFIED_POSTS, quantized
 from worker.modeling.export.reference import write_reference
-from worker.modeling.export.score_calibration import Platt, calibrated, fit_platt, fold, pooled_error
+from worker.modeling.export.score_calibration import Platt, calibrated, fit_platt, fold
 from worker.modeling.export.verify import check_agreement, check_invariance
 from worker.modeling.posts.examples import Example, read_unlabelled, sample
 from worker.modeling.posts.halves import HALVES

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from worker.modeling.evaluation.known import Known, known_sets, logits_of
-from worker.modeling.evaluation.metrics import expected_calibration_error
-from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.evaluation.known import Known, joined, known_sets, logits_of
+from worker.modeling.evaluation.scoring import ScoredSet, with_scores
 from worker.modeling.training.network import Classifier
 
 FEWEST = 30
@@ -50,8 +49,7 @@ def fit_platt(sets: Sequence[ScoredSet], labels: Sequence[str]) -> tuple[tuple[P
 def calibrated(scored: ScoredSet, lines: Sequence[Platt]) -> ScoredSet:
     """The set with its scores moved along the lines."""
     logits = logits_of(np.array(scored.scores, np.float64).reshape(-1, len(lines)))
-    moved = expit(logits * [line.slope for line in lines] + [line.intercept for line in lines])
-    return ScoredSet(scored.name, scored.examples, tuple(map(tuple, moved.tolist())))
+    return with_scores(scored, expit(logits * [line.slope for line in lines] + [line.intercept for line in lines]))
 
 
 def fold(classifier: Classifier, lines: Sequence[Platt]) -> Classifier:
@@ -64,14 +62,6 @@ def fold(classifier: Classifier, lines: Sequence[Platt]) -> Classifier:
     return folded
 
 
-def pooled_error(sets: Sequence[ScoredSet], position: int) -> float | None:
-    """Expected calibration error of a label over all sets that know both its values, each set with equal weight."""
-    known = known_sets(sets, position)
-    if not known:
-        return None
-    return expected_calibration_error(*_pooled(known))
-
-
 def _line(known: Sequence[Known]) -> tuple[Platt, str]:
     """The line, or the one that changes nothing and why."""
     rarer = min(sum(int((truth == value).sum()) for truth, _ in known) for value in (0, 1))
@@ -81,14 +71,8 @@ def _line(known: Sequence[Known]) -> tuple[Platt, str]:
     return (found, "") if found.slope > 0 else (Platt(), "its scores do not rise with the truth")
 
 
-def _pooled(known: Sequence[Known]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Truth, scores and weights of all posts; the weights of each set sum to the same, those of all to 1."""
-    weights = [np.full(len(truth), 1 / (len(truth) * len(known))) for truth, _ in known]
-    return np.concatenate([t for t, _ in known]), np.concatenate([s for _, s in known]), np.concatenate(weights)
-
-
 def _fit(known: Sequence[Known]) -> Platt:
-    truth, scores, weights = _pooled(known)
+    truth, scores, weights = joined(known)
     logits = logits_of(scores)
     # Platt's targets: one post more of either value, without which separable scores would ask for infinite slopes.
     positives, negatives = int(truth.sum()), int((1 - truth).sum())

@@ -10,12 +10,12 @@ from worker.core.policy import decide
 from worker.core.pooling import pool
 from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, REFERENCE, Manifest
-from worker.modeling.encoders.warm_start import REPORT
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.model_card.about import read_about
 from worker.modeling.model_card.beside import read_json, sections
 from worker.modeling.model_card.origin import origin
+from worker.modeling.model_card.runs import runs_of
 from worker.modeling.writing import write_text
 
 NO_BLOCKING = """\
@@ -56,15 +56,13 @@ def write_card(bundle: Path, classifier: Path, about: Path, metrics: Mapping[str
     loaded = Classifier.load(bundle)
     manifest = loaded.bundle.manifest
     told = read_about(about)
-    recipe = read_json(classifier / "metrics.json")["recipe"]
     measured = {heading: read_json(path) for heading, path in metrics.items()}
     half = next(iter(measured.values())).get("half", "all")
-    start = Path(str(recipe.get("encoder"))) / REPORT
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size, half),
             *([f"## Intended use\n\n{told.use.strip()}\n"] if told.use else []),
-            origin(told, recipe, read_json(start) if start.is_file() else None),
+            origin(told, runs_of(classifier)),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
             *sections(bundle, loaded.bundle.sha256),
             *([DRIFT] if (bundle / REFERENCE).is_file() else []),

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.modeling.model_card.about import About
 from worker.modeling.model_card.datasets import DATASETS
+from worker.modeling.model_card.runs import Run
 from worker.modeling.training.recipe import Recipe
 
 HEADS = {"cls": "one linear layer on [CLS]", "lstm": "an LSTM over the tokens' states and one linear layer"}
@@ -21,20 +22,37 @@ ONE_VALUE = "A label that has only one value in a whole source {} there."
 _ELSEWHERE = {*KINDS, "encoder", "teacher_scores", "seed", "max_length", "labels", "head"}
 
 
-def origin(told: About, recipe: Mapping[str, Any], start: Mapping[str, Any] | None) -> str:
-    """The section. `start`: what warm-start reported of the encoder, None where that is not at hand."""
-    parts = [f"{heading}\n\n{_files(recipe[kind])}" for kind, heading in KINDS.items() if recipe.get(kind)]
-    if told.teachers or recipe.get("teacher_scores"):
-        parts.insert(0, f"Taught by: {told.teachers or 'teachers that are not named here'}.")
-    if told.data:
-        parts.append(told.data.strip())
-    posts = "\n\n".join(parts)
+def origin(told: About, runs: Sequence[Run]) -> str:
+    """The section. `runs`: the trainings that the classifier went through, the first one first."""
+    teachers = told.teachers or ("teachers that are not named here" if any(r.taught for r in runs) else "")
+    more = [f"Taught by: {teachers}."] if teachers else []
+    more += [told.data.strip()] if told.data else []
+    return "\n".join(
+        [
+            "## What it was made from\n",
+            f"The encoder is {told.encoder}{_taken(runs[0].start) if runs[0].start else ''}.",
+            f"The vocabulary is {told.vocabulary}.\n",
+            *(f"{_heading(i, run, len(runs))}{_run(run.recipe)}\n" for i, run in enumerate(runs)),
+            *(f"{part}\n" for part in more),
+            "The posts themselves are not part of this bundle. No test set was used.\n",
+        ]
+    )
+
+
+def _heading(i: int, run: Run, count: int) -> str:
+    if count == 1:
+        return ""
+    lost = f"Its embeddings were {_factorised(run.start)}.\n\n" if i and run.start and run.start["factorised"] else ""
+    return f"### Training {i + 1} of {count}\n\n{lost}"
+
+
+def _run(recipe: Mapping[str, Any]) -> str:
+    """One training: how, and from which posts."""
+    files = {kind: [*recipe.get(kind, ())] for kind in KINDS}
+    if recipe.get("teacher_scores") and recipe.get("teacher_weight") == 1:
+        files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
+    posts = "\n\n".join(f"{heading}\n\n{_files(files[kind])}" for kind, heading in KINDS.items() if files[kind])
     return f"""\
-## What it was made from
-
-The encoder is {told.encoder}{_taken(start) if start else ""}.
-The vocabulary is {told.vocabulary}.
-
 Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, unknown labels masked, at most \
 {recipe["max_length"]} tokens, seed {recipe["seed"]}. What was chosen (`moderation-model train` and `distill` explain it):
 
@@ -42,24 +60,27 @@ Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, un
 
 {posts}
 
-The posts themselves are not part of this bundle. {ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
-No test set was used.
+{ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
 """
 
 
 def _taken(start: Mapping[str, Any]) -> str:
     """How the encoder's weights were taken over."""
-    factorised, emoji = start.get("factorised"), start.get("emoji")
-    exact = ", which computes the same hidden states" if not (factorised or emoji) else ""
+    emoji = start.get("emoji")
+    exact = ", which computes the same hidden states" if not (start.get("factorised") or emoji) else ""
     text = f",\ntaken weight for weight into an ELECTRA encoder{exact} (`moderation-model warm-start`)"
-    if factorised:
-        text += (
-            f", all but its embeddings: those were factorised to {factorised['dimensions']} dimensions and fitted to the "
-            f"original ones, of whose energy {factorised['fitted']:.0%} was lost"
-        )
+    if start.get("factorised"):
+        text += f", all but its embeddings: those were {_factorised(start)}"
     if emoji:
         text += f"; {len(emoji)} emoji took spare rows of its embeddings"
     return text
+
+
+def _factorised(start: Mapping[str, Any]) -> str:
+    return (
+        f"factorised to {start['factorised']['dimensions']} dimensions and fitted to the original ones, of whose energy "
+        f"{start['factorised']['fitted']:.0%} was lost"
+    )
 
 
 def _choices(recipe: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-# Before ray is imported: no telemetry, no log files beside ours, nothing about its own interface.
+# Before Ray is imported: no telemetry, no log files beside ours, nothing about its own interface.
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -34,6 +34,9 @@ from worker.modeling.search.tune_table import Row, write_table
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import Metrics, train
 from worker.modeling.training.training_set import read_posts
+
+# Ray misses result files that the loggers turned off above would have written; results are held in memory all the same.
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
 SEARCH = "search.json"
 UNFINISHED = "unfinished"
@@ -167,11 +170,12 @@ class _Progress(tune.Callback):
         self._trials = trials
         self._best = 0.0
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:  # noqa: ARG002
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Say how far the search is."""
         self._best = max(self._best, result["mean"])
+        number = int(trial.trial_id.rpartition("_")[2]) + 1  # `trials` has another order after an interruption
         print(
-            f"trial {trials.index(trial) + 1}/{self._trials}, epoch {result['epoch']}: "
+            f"trial {number}/{self._trials}, epoch {result['epoch']}: "
             f"mean AUROC {result['mean']:.4f}, best {self._best:.4f}",
             flush=True,
         )
