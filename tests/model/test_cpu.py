@@ -3,7 +3,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from worker.model.cpu import available_cpus, cgroup_cpus, cpu_name, has_vnni
+from worker.model.cpu import available_cpus, cgroup_cpus, cpu_name, has_bfloat16, has_vnni
 
 V1 = "1:cpu,cpuacct:/docker/abc\n"
 
@@ -92,3 +92,12 @@ def test_vnni_is_read_from_the_flags(monkeypatch: pytest.MonkeyPatch, machine: s
     monkeypatch.setattr("worker.model.cpu._read", read)
     assert has_vnni() is expected
     assert cpu_name() == "A CPU"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("flags\t\t: fpu avx2", False), ("flags\t\t: fpu avx512_bf16", True), ("Features\t: fp asimd bf16", True)],
+)
+def test_bfloat16_is_read_from_the_flags(monkeypatch: pytest.MonkeyPatch, line: str, expected: bool) -> None:
+    monkeypatch.setattr("worker.model.cpu._read", lambda _: f"processor\t: 0\n{line}\n")
+    assert has_bfloat16() is expected

@@ -56,15 +56,24 @@ def has_vnni() -> bool:
     """
     if platform.machine().lower() in {"aarch64", "arm64"}:
         return True
-    flags = next(
-        (line for line in (_read(PurePosixPath("/proc/cpuinfo")) or "").splitlines() if line.startswith("flags")), ""
-    )
-    return bool({"avx512_vnni", "avx_vnni", "avxvnni", "amx_int8"}.intersection(flags.split()))
+    return bool({"avx512_vnni", "avx_vnni", "avxvnni", "amx_int8"}.intersection(_flags()))
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16"}.intersection(_flags()))
 
 
 def runtime_version() -> str:
     """The version of onnxruntime in use."""
     return str(onnxruntime.__version__)
+
+
+def _flags() -> list[str]:
+    for line in (_read(PurePosixPath("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith(("flags", "Features")):  # x86, ARM
+            return line.partition(":")[2].split()
+    return []
 
 
 def _folders(root: PurePosixPath, group: str) -> list[PurePosixPath]:

@@ -22,6 +22,7 @@ from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
+from worker.modeling.training.network import autocast
 from worker.modeling.writing import write_text
 from worker.text.normalise import normalise
 
@@ -111,7 +112,7 @@ class _Run:
             group["lr"] = recipe.learning_rate * _schedule(self._done(), recipe.warmup, self.step)
         batch = torch.from_numpy(self.packed.batch(self.step, recipe.batch_size, recipe.seed))
         ids = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bf16):
+        with autocast(self.device, recipe.bf16):
             outcome: Outcome = self.model(ids, choose_places(ids, self.special, recipe.masked), self.mask)
         self.optimizer.zero_grad()
         outcome.loss.backward()  # type: ignore[no-untyped-call]

@@ -170,7 +170,7 @@ class _Progress(tune.Callback):
         self._trials = trials
         self._best = 0.0
 
-    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:  # noqa: ARG002
         """Say how far the search is."""
         self._best = max(self._best, result["mean"])
         number = int(trial.trial_id.rpartition("_")[2]) + 1  # `trials` has another order after an interruption

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, normalize
 
-from worker.modeling.training.network import Classifier, collate
+from worker.modeling.training.network import Classifier, autocast, collate
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet
 
@@ -26,7 +26,7 @@ class Loss:
         where = next(model.parameters()).device
         ids, mask = (t.to(where) for t in collate([data.rows[i] for i in batch]))
         chosen = torch.tensor(batch)
-        with torch.autocast(where.type, torch.bfloat16):
+        with autocast(where):
             states = model.states(ids, mask)
             whole = model.features(states, mask)
             features = model.dropout(whole)

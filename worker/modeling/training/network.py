@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import ElectraModel
 
 from worker.core.errors import Fatal
+from worker.model.cpu import has_bfloat16
 from worker.text.options import AS_WRITTEN, Normalisation
 
 ENCODER = "model.safetensors"
@@ -159,6 +160,14 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def autocast(where: torch.device, wanted: bool = True) -> torch.autocast:
+    """Matrix products in bfloat16 where the hardware has them, else everything in float32.
+
+    A CPU without them takes 5 times as long in bfloat16 as in float32 (960 × 384 by 384 × 1,536 on 2 cores with AVX2).
+    """
+    return torch.autocast(where.type, torch.bfloat16, enabled=wanted and (where.type != "cpu" or has_bfloat16()))
+
+
 def collate(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Pad token id lists to one length: ids and mask, int64 [posts, tokens]."""
     width = max(map(len, rows))
@@ -185,7 +194,7 @@ def predict_logits(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         ids, mask = (t.to(where) for t in collate([rows[i] for i in chosen]))
-        with torch.autocast(where.type, torch.bfloat16):
+        with autocast(where):
             features = model.features(model.states(ids, mask), mask)
             logits = model.out(features).float()
             if sources is not None and model.sources is not None:
