@@ -78,6 +78,16 @@ class Worker:
             self._process.kill()
             self._process = None
 
+    def pause(self) -> None:
+        """SIGSTOP: silent, but not gone; the group gives it up after its session."""
+        if self._process is not None:
+            self._process.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on where it was, not knowing what it missed."""
+        if self._process is not None:
+            self._process.signal(signal.SIGCONT)
+
     def ended(self) -> int | None:
         """The exit status of a worker that ended by itself; None where it runs or was killed by us."""
         return None if self._process is None else self._process.poll()

@@ -1,7 +1,7 @@
 """From settings to the arguments and parts a worker is made of."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ from worker.core.types import Channel
 from worker.engine import Engine
 from worker.kafka.cluster import TopicFacts
 from worker.kafka.consumer import KafkaSource, Membership
-from worker.kafka.producer import KafkaSink
+from worker.kafka.producer import KafkaSink, Outputs
+from worker.kafka.transactions import TransactionalSink
 from worker.pipeline import Limits, Pipeline
 from worker.settings import Settings, kafka_security
 
@@ -24,7 +25,7 @@ class Parts:
     """A worker's pipeline with its two ends."""
 
     source: KafkaSource
-    sink: KafkaSink
+    sink: KafkaSink | TransactionalSink
     pipeline: Pipeline
 
 
@@ -68,13 +69,14 @@ def assemble(
 ) -> Parts:
     """Build the adapters and wire the pipeline; nothing is connected yet."""
     topics = {Channel.OUTPUT: settings.output_topic, Channel.DEAD_LETTER: settings.dead_letter_topic}
-    sink = KafkaSink(
+    outputs = Outputs(
         connection=connection(settings),
         input_partitions=facts[settings.input_topic].partitions,
         topics=topics,
         facts={channel: facts[topic] for channel, topic in topics.items()},
         limits=record_limits(settings, facts),
     )
+    transactional = _transactional(settings, outputs, lambda: source.rejoin())  # noqa: PLW0108 - made below
     source = KafkaSource(
         settings.input_topic,
         connection=connection(settings),
@@ -82,7 +84,9 @@ def assemble(
         allow_jump=settings.out_of_range == "earliest",
         membership=membership,
         backoff=Backoff(deadline=settings.retry_deadline_seconds),
+        fences=transactional,
     )
+    sink = transactional or KafkaSink(outputs)
     limits = Limits(
         max_posts=settings.max_in_flight_posts,
         max_bytes=settings.max_in_flight_bytes,
@@ -101,8 +105,16 @@ def assemble(
         observer=observer,
         limits=limits,
         clock=time.monotonic,
+        transactions=transactional,
     )
     return Parts(source, sink, pipeline)
+
+
+def _transactional(settings: Settings, outputs: Outputs, fenced: Callable[[], None]) -> TransactionalSink | None:
+    if settings.delivery != "exactly_once":
+        return None
+    timeout = settings.transaction_timeout_seconds
+    return TransactionalSink(outputs, group_id=settings.group_id, timeout=timeout, fenced=fenced)
 
 
 def _group(settings: Settings) -> dict[str, Any]:

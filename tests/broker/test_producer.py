@@ -10,7 +10,7 @@ from tests.harness import Kafka
 from tests.harness.topics import create_topic, read_all
 from worker.core.types import Channel, Outgoing, Partition
 from worker.kafka.cluster import TopicFacts
-from worker.kafka.producer import KafkaSink
+from worker.kafka.producer import KafkaSink, Outputs
 
 pytestmark = pytest.mark.broker
 
@@ -21,11 +21,13 @@ async def test_a_replaced_producer_never_stores_what_was_unsent(
     topic = topics("output")
     await create_topic(fresh_kafka.bootstrap, topic, 1)
     sink = KafkaSink(
-        connection={"bootstrap_servers": fresh_kafka.bootstrap, "request_timeout_ms": 5000},
-        input_partitions=1,
-        topics=dict.fromkeys(Channel, topic),
-        facts=dict.fromkeys(Channel, TopicFacts(1, None)),
-        limits=dict.fromkeys(Channel, 1_000_000),
+        Outputs(
+            connection={"bootstrap_servers": fresh_kafka.bootstrap, "request_timeout_ms": 5000},
+            input_partitions=1,
+            topics=dict.fromkeys(Channel, topic),
+            facts=dict.fromkeys(Channel, TopicFacts(1, None)),
+            limits=dict.fromkeys(Channel, 1_000_000),
+        )
     )
     partition = Partition("posts", 0)
 

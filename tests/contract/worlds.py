@@ -14,7 +14,7 @@ from worker.core.retry import Backoff
 from worker.core.types import Channel, Headers, Partition, Record
 from worker.kafka.cluster import TopicFacts
 from worker.kafka.consumer import KafkaSource
-from worker.kafka.producer import KafkaSink
+from worker.kafka.producer import KafkaSink, Outputs
 
 PARTITIONS = 2
 
@@ -140,11 +140,13 @@ class KafkaWorld:
     async def sink(self) -> Sink:
         facts = TopicFacts(PARTITIONS, 1024 * 1024)
         sink = KafkaSink(
-            connection={"bootstrap_servers": self._bootstrap},
-            input_partitions=PARTITIONS,
-            topics=self._outputs,
-            facts=dict.fromkeys(Channel, facts),
-            limits=dict.fromkeys(Channel, 1024 * 1024),
+            Outputs(
+                connection={"bootstrap_servers": self._bootstrap},
+                input_partitions=PARTITIONS,
+                topics=self._outputs,
+                facts=dict.fromkeys(Channel, facts),
+                limits=dict.fromkeys(Channel, 1024 * 1024),
+            )
         )
         self._sinks.append(sink)
         await sink.start()

@@ -85,6 +85,11 @@ class Ledger:
         yield from self._sent
         yield from self._waiting
 
+    @property
+    def in_transit(self) -> bool:
+        """Whether an output handed over still lacks its acknowledgement."""
+        return bool(self._sent)
+
     def released_since(self) -> float | None:
         """When the oldest output that still lacks an acknowledgement was handed over."""
         return self._sent[0].released_at if self._sent else None

@@ -70,6 +70,17 @@ class Sink(Protocol):
         """
 
 
+class Transactions(Protocol):
+    """Where outputs become visible together with the commit of what they were made from, or not at all."""
+
+    async def commit(self, partition: Partition, offset: int) -> None:
+        """Make all that was sent for `partition` since its last commit visible, and `offset` the next one to read.
+
+        All of it must be acknowledged. Raises Transient where that failed or its outcome is not known: then nothing
+        more may be sent until `Sink.reset`, and what is read next must come from the committed offset.
+        """
+
+
 class Observer(Protocol):
     """What the pipeline reports while it runs. Called on the event loop; must be quick and must not raise."""
 

@@ -3,6 +3,7 @@
 aiokafka fetches before it tells anyone about an assignment, swallows what its rebalance listener raises, and hands
 out records that were fetched before a rebalance. So nothing is taken from a partition until its gate is open: after
 each rebalance, outside the listener, ask for the commit, seek there (which drops everything buffered), then open.
+Where outputs are transactional the partition's former owner is fenced first: it can commit nothing after we asked.
 """
 
 import asyncio
@@ -52,6 +53,16 @@ class Membership(Protocol):
         """A partition went on at its earliest offset, because its commit lay outside the log."""
 
 
+class Fences(Protocol):
+    """What has to be done of a partition before it is read and after it was given up, outside the listener or bounded."""
+
+    async def open(self, partitions: Collection[Partition]) -> None:
+        """Make sure that nobody else can publish for these. Raises Transient while that is not possible, or Fatal."""
+
+    async def close(self, partitions: Collection[Partition]) -> None:
+        """They are someone else's now."""
+
+
 class KafkaSource:
     """Implements Source on an aiokafka consumer in `read_committed` isolation without auto-commit."""
 
@@ -65,8 +76,10 @@ class KafkaSource:
         membership: Membership,
         backoff: Backoff,
         clock: Callable[[], float] = time.monotonic,
+        fences: Fences | None = None,
     ) -> None:
         self._topic = topic
+        self._fences = fences
         self._arguments = {**connection, **group}
         self._allow_jump = allow_jump
         self._membership = membership
@@ -118,7 +131,7 @@ class KafkaSource:
         """See Source. Errors that may pass are waited out here, up to the back-off's deadline."""
         try:
             records = await self._poll(max_records)
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, TimeoutError, Transient) as error:
             await self._wait(error)
             return []
         self._failing_since = None
@@ -137,6 +150,12 @@ class KafkaSource:
     async def rewind(self) -> None:
         """See Source."""
         self._open = frozenset()
+
+    def rejoin(self) -> None:
+        """Join the group anew, and read nothing until that is done: another worker took a partition of ours."""
+        self._epoch += 1
+        self._assigned = self._open = frozenset()
+        self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - unsubscribing would lose the session
 
     def end_offsets(self) -> dict[Partition, int]:
         """Offset after the last stored record of each open partition, as far as fetches have told."""
@@ -190,7 +209,10 @@ class KafkaSource:
 
     async def _open_gates(self) -> None:
         epoch = self._epoch
-        starts = {tp: await self._start(tp) for tp in self._assigned - self._stopped - self._open}
+        closed = self._assigned - self._stopped - self._open
+        if self._fences is not None:
+            await self._fences.open([Partition(*tp) for tp in sorted(closed)])
+        starts = {tp: await self._start(tp) for tp in closed}
         if epoch != self._epoch:
             return
         for tp, offset in starts.items():
@@ -250,8 +272,11 @@ class KafkaSource:
         self._epoch += 1
         self._assigned = self._open = frozenset()
         self._stopped.clear()
+        partitions = [Partition(*tp) for tp in sorted(revoked)]
         if self._rebalance is not None:
-            await self._rebalance.revoked([Partition(*tp) for tp in sorted(revoked)])
+            await self._rebalance.revoked(partitions)
+        if self._fences is not None:
+            await self._fences.close(partitions)
 
     def _on_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._epoch += 1

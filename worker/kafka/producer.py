@@ -23,8 +23,11 @@ BATCH_BYTES = 64 * 1024
 STOP_SECONDS = 3.0
 
 
-class KafkaSink:
-    """Implements Sink: acks=all, idempotent, no linger (batches form by themselves while one is on its way)."""
+class Outputs:
+    """Where records go and how: what every producer of this worker shares.
+
+    `arguments` of aiokafka's producer: acks=all, idempotent, no linger (batches form by themselves while one is on its way).
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class KafkaSink:
         # With equal partition counts a verdict goes to its post's partition; else murmur2 of the key decides.
         self._same_partition = facts[Channel.OUTPUT].partitions == input_partitions
         smallest = min((f.max_message_bytes for f in facts.values() if f.max_message_bytes), default=BATCH_BYTES)
-        self._arguments = {
+        self.arguments = {
             **connection,
             "acks": "all",
             "enable_idempotence": True,
@@ -48,39 +51,16 @@ class KafkaSink:
             # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
             "max_request_size": max(limits.values()) + BATCH_BYTES,
         }
+        self.request_seconds: float = self.arguments.get("request_timeout_ms", 40_000) / 1000
         # aiokafka tries one server after another, each for as long as a request may take; then it asks for an id.
-        tries = len(str(connection["bootstrap_servers"]).split(",")) + 1
-        self._start_seconds = tries * self._arguments.get("request_timeout_ms", 40_000) / 1000
-        self._producer: AIOKafkaProducer | None = None
+        self.start_seconds = (len(str(connection["bootstrap_servers"]).split(",")) + 1) * self.request_seconds
 
-    async def start(self) -> None:
-        """Connect. Raises Fatal where no broker can be reached."""
-        producer = AIOKafkaProducer(**self._arguments)
-        try:
-            async with asyncio.timeout(self._start_seconds):  # aiokafka asks for a producer id without end
-                await producer.start()
-        except (KafkaError, OSError) as error:
-            await _abandon(producer)
-            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error!r}") from error
-        except BaseException:
-            await _abandon(producer)
-            raise
-        self._producer = producer
-
-    async def stop(self) -> None:
-        """Disconnect; what is unsent by then is dropped, and uncommitted."""
-        if self._producer is not None:
-            await _stop(self._producer)
-            self._producer = None
-
-    async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+    async def send(self, producer: AIOKafkaProducer, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """See Sink. Waits for room in the producer's buffer."""
-        if self._producer is None:
-            raise Transient("the producer is being replaced")
         target = partition.partition if outgoing.channel is Channel.OUTPUT and self._same_partition else None
         while True:
             try:
-                future: Future[Any] = await self._producer.send(
+                future: Future[Any] = await producer.send(
                     self._topics[outgoing.channel],
                     value=outgoing.value,
                     key=outgoing.key,
@@ -94,22 +74,52 @@ class KafkaSink:
             else:
                 return future
 
+
+class KafkaSink:
+    """Implements Sink, at least once."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises Fatal where no broker can be reached."""
+        producer = AIOKafkaProducer(**self._outputs.arguments)
+        try:
+            async with asyncio.timeout(self._outputs.start_seconds):  # aiokafka asks for a producer id without end
+                await producer.start()
+        except (KafkaError, OSError) as error:
+            await abandon(producer)
+            raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error!r}") from error
+        except BaseException:
+            await abandon(producer)
+            raise
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Disconnect; what is unsent by then is dropped, and uncommitted."""
+        if self._producer is not None:
+            await _stop(self._producer)
+            self._producer = None
+
+    async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+        """See Sink."""
+        if self._producer is None:
+            raise Transient("the producer is being replaced")
+        return await self._outputs.send(self._producer, partition, outgoing)
+
     def halt(self) -> None:
         """See Sink. A batch behind the failed one must not be stored: as the first of a new producer id it could be."""
-        if self._producer is not None and (sender := self._producer._sender.sender_task) is not None:  # noqa: SLF001
-            sender.cancel()
+        if self._producer is not None:
+            halt(self._producer)
 
     async def reset(self, error: BaseException) -> None:
         """See Sink. Raises Transient while no broker can be reached."""
         log.warning("publishing failed: replacing the producer", error=repr(error))
-        if isinstance(error, MessageSizeTooLargeError):
-            raise Fatal(
-                "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
-                " and MODERATION_MAX_DEAD_LETTER_BYTES"
-            ) from error
+        refuse_too_large(error)
         self.halt()
         if self._producer is not None:
-            await _abandon(self._producer)
+            await abandon(self._producer)
             self._producer = None
         try:
             await self.start()
@@ -128,10 +138,25 @@ async def _stop(producer: AIOKafkaProducer) -> None:
     except (KafkaError, TimeoutError) as error:
         stopping.cancel()
         log.warning("the producer did not stop in time", error=repr(error))
-        await _abandon(producer)
+        await abandon(producer)
 
 
-async def _abandon(producer: AIOKafkaProducer) -> None:
+def refuse_too_large(error: BaseException) -> None:
+    """Raise Fatal where `error` says that a topic takes no record of this size: trying again cannot help."""
+    if isinstance(error, MessageSizeTooLargeError):
+        raise Fatal(
+            "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
+            " and MODERATION_MAX_DEAD_LETTER_BYTES"
+        ) from error
+
+
+def halt(producer: AIOKafkaProducer) -> None:
+    """Let a producer send nothing more."""
+    if (sender := producer._sender.sender_task) is not None:  # noqa: SLF001
+        sender.cancel()
+
+
+async def abandon(producer: AIOKafkaProducer) -> None:
     """Drop what is unsent and disconnect: aiokafka's own `stop` would send it first."""
     sender = producer._sender  # noqa: SLF001
     if sender is not None and sender.sender_task is not None:  # it would go on behind our back

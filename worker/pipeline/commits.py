@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from worker.core.errors import Fatal, Transient
-from worker.core.ports import Observer, Source
+from worker.core.ports import Observer, Source, Transactions
 from worker.core.types import Partition
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
+
+SETTLE_SECONDS = 5.0
+"""Sending stands still while a transaction waits for its acknowledgements: for so long at most, then it goes on."""
 
 
 class Commits:
@@ -27,6 +31,12 @@ class Commits:
         self._clock = clock
         self._done = done
         self._lock = asyncio.Lock()
+        self._due = asyncio.Event()
+
+    @property
+    def due(self) -> Callable[[], None] | None:
+        """What a lane calls when its transaction has grown large; None where there are no transactions."""
+        return None
 
     async def commit(self, lanes: Iterable[Lane]) -> None:
         """Commit what the open ones of these lanes have finished. Raises Transient where it may work later."""
@@ -44,7 +54,7 @@ class Commits:
             self._observer.committed(True)
             for lane in open_lanes:
                 if lane.partition in due:
-                    lane.ledger.committed(due[lane.partition])
+                    lane.committed(due[lane.partition])
             self._done(due)
 
     async def regularly(self, lanes: Mapping[Partition, Lane]) -> None:
@@ -52,7 +62,10 @@ class Commits:
         deadline = self._limits.backoff.deadline
         failing_since: float | None = None
         while True:
-            await asyncio.sleep(self._limits.commit_interval)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.commit_interval):
+                    await self._due.wait()
+            self._due.clear()
             try:
                 await self.commit(lanes.values())
                 failing_since = None
@@ -63,3 +76,47 @@ class Commits:
             released = [since for lane in lanes.values() if (since := lane.ledger.released_since()) is not None]
             if released and self._clock() - min(released) > deadline:
                 raise Fatal(f"no acknowledgement for {deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")
+
+
+class TransactionalCommits(Commits):
+    """Commits each lane's outputs and offset in one transaction; lanes do not wait for each other.
+
+    The offset must be one past the last record in the transaction: so nothing is sent meanwhile, and all that was sent
+    is acknowledged first (a commit succeeds even where sends failed).
+    """
+
+    def __init__(self, transactions: Transactions, *arguments: object, **more: object) -> None:
+        super().__init__(*arguments, **more)  # type: ignore[arg-type]
+        self._transactions = transactions
+
+    @property
+    def due(self) -> Callable[[], None] | None:
+        """See Commits."""
+        return self._due.set
+
+    async def commit(self, lanes: Iterable[Lane]) -> None:
+        """Commit the open transactions of these lanes. What fails is told to its lane, which makes the pipeline recover."""
+        async with asyncio.TaskGroup() as group:
+            for lane in list(lanes):
+                group.create_task(self._commit(lane))
+
+    async def _commit(self, lane: Lane) -> None:
+        # What is not acknowledged in time waits for the next commit, or for the deadline of acknowledgements.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS) as patience, lane.sending:
+                settled = await lane.settled()
+                patience.reschedule(None)
+                if settled and (offset := lane.ledger.committable()) is not None:
+                    await self._commit_transaction(lane, offset)
+
+    async def _commit_transaction(self, lane: Lane, offset: int) -> None:
+        try:
+            await self._transactions.commit(lane.partition, offset)
+        except (Transient, Fatal) as error:
+            self._observer.committed(False)
+            lane.fail(error)
+            return
+        self._observer.committed(True)
+        if not lane.closed:
+            lane.committed(offset)
+            self._done([lane.partition])

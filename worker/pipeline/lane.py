@@ -10,9 +10,15 @@ from worker.core.ledger import Entry, Ledger
 from worker.core.ports import Observer, Sink
 from worker.core.types import Outgoing, Partition, Record
 
+TRANSACTION_RECORDS = 500
+"""Stored records after which a transaction is due whatever the commit interval: bounds what an abort does again."""
+
 
 class Lane:
     """Everything in flight for one partition, from assignment to revocation.
+
+    `due` None: outputs count as published once acknowledged, and offsets are committed now and then. Else they are
+    part of a transaction: they are published once it is committed, and `due` is called when it has grown large.
 
     A closed lane ignores what still comes back for it, because its positions belong to whoever reads them next; but not
     a failure: what follows the failed record must not be stored.
@@ -28,25 +34,32 @@ class Lane:
         changed: Callable[[], None],
         failed: Callable[[BaseException], None],
         clock: Callable[[], float],
+        due: Callable[[], None] | None = None,
     ) -> None:
         self.partition = partition
         self.ledger = Ledger()
         self.closed = False
         self.idle = asyncio.Event()
         self.idle.set()
+        self.sending = asyncio.Lock()
+        """Held while the outputs of one record are handed over: who holds it sees whole records only."""
         self._budget = budget
         self._sink = sink
         self._observer = observer
         self._changed = changed
         self._failed = failed
         self._clock = clock
+        self._due = due
         self._decided = asyncio.Event()
-        self._broken = False
+        self._moved = asyncio.Event()
+        self._stored: list[Entry] = []  # acknowledged, their transaction not committed yet
+        self.broken = False
+        """The sink is halted: nothing more is acknowledged, and nothing of an open transaction may be committed."""
 
     def open(self, record: Record) -> Entry:
         """Take a record in: charge the budget, note its position as open."""
         self._budget.take(record.size)
-        if not self._broken:
+        if not self.broken:
             self.idle.clear()
         return self.ledger.open(record)
 
@@ -62,21 +75,52 @@ class Lane:
             await self._decided.wait()
             self._decided.clear()
             # One at a time: where sends are what everything waits for, one release would never end, and count from then.
-            while not self._broken and (entry := next(self.ledger.release(self._clock()), None)) is not None:
-                for outgoing in entry.outputs or ():
-                    try:
-                        future = await self._sink.send(self.partition, outgoing)
-                    except Exception as error:  # noqa: BLE001 - the rewind settles every open position
-                        self._failed(error)
-                        return
-                    future.add_done_callback(partial(self._acknowledged, entry))
+            while not self.broken and await self._send_next():
+                pass
+
+    async def _send_next(self) -> bool:
+        async with self.sending:
+            entry = next(self.ledger.release(self._clock()), None)
+            if entry is None or self.broken:
+                return False
+            for outgoing in entry.outputs or ():
+                try:
+                    future = await self._sink.send(self.partition, outgoing)
+                except Exception as error:  # noqa: BLE001 - the rewind settles every open position
+                    self.fail(error)
+                    return False
+                future.add_done_callback(partial(self._acknowledged, entry))
+            return True
+
+    async def settled(self) -> bool:
+        """Wait until all that was handed over is acknowledged; False where that will not be. Hold `sending`."""
+        while self.ledger.in_transit and not (self.broken or self.closed):
+            self._moved.clear()
+            await self._moved.wait()
+        return not (self.broken or self.closed)
+
+    def committed(self, offset: int) -> None:
+        """`offset` was committed: what was stored in its transaction is published now."""
+        self.ledger.committed(offset)
+        for entry in self._stored:
+            self._observer.acknowledged(entry.record, entry.outputs or ())
+            self._budget.give(entry.record.size)
+        if self._stored:
+            self._stored = []
+            self._changed()
+
+    def fail(self, error: BaseException) -> None:
+        """Something that was sent, or its transaction, failed."""
+        self._failed(error)
 
     def close(self) -> None:
         """Forget everything in flight and return its share of the budget."""
         self.closed = True
-        for entry in self.ledger.unfinished():
+        for entry in (*self.ledger.unfinished(), *self._stored):
             self._budget.give(entry.record.size)
+        self._stored = []
         self.idle.set()
+        self._moved.set()
         self._changed()
 
     def _acknowledged(self, entry: Entry, future: "asyncio.Future[Any]") -> None:
@@ -87,16 +131,23 @@ class Lane:
         if self.closed:
             return
         finished = self.ledger.acknowledge(entry)
-        if not entry.unacknowledged:
-            self._observer.acknowledged(entry.record, entry.outputs or ())
-        for done in finished:
-            self._budget.give(done.record.size)
+        if self._due is None:
+            if not entry.unacknowledged:
+                self._observer.acknowledged(entry.record, entry.outputs or ())
+            for done in finished:
+                self._budget.give(done.record.size)
+        elif finished:
+            self._stored += finished
+            if len(self._stored) >= TRANSACTION_RECORDS:
+                self._due()
         if finished:
             if not len(self.ledger):
                 self.idle.set()
+            self._moved.set()
             self._changed()
 
     def give_up(self) -> None:
         """The sink is halted: nothing more is acknowledged, so nobody need wait for this lane."""
-        self._broken = True
+        self.broken = True
         self.idle.set()
+        self._moved.set()

@@ -10,9 +10,9 @@ from typing import Any
 from worker.core.budget import Budget
 from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
-from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source
+from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source, Transactions
 from worker.core.types import Partition, Record, Scorable
-from worker.pipeline.commits import Commits
+from worker.pipeline.commits import Commits, TransactionalCommits
 from worker.pipeline.failures import Failures
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
@@ -25,7 +25,10 @@ CHUNK_BYTES = 256 * 1024
 
 
 class Pipeline:
-    """Reads, scores, publishes and commits until the source ends or `stop` is called. Implements Rebalance."""
+    """Reads, scores, publishes and commits until the source ends or `stop` is called. Implements Rebalance.
+
+    With `transactions` outputs and offsets are committed together, exactly once; else at least once.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Pipeline:
         limits: Limits,
         clock: Callable[[], float],
         executor: Executor | None = None,
+        transactions: Transactions | None = None,
     ) -> None:
         self._source = source
         self._sink = sink
@@ -60,7 +64,8 @@ class Pipeline:
         self._lanes: dict[Partition, Lane] = {}
         self._publishers: dict[Partition, asyncio.Task[None]] = {}
         self._failures = Failures(limits.backoff, clock)
-        self._commits = Commits(source, observer, limits, clock, done=self._failures.went_on)
+        bound = (source, observer, limits, clock, self._failures.went_on)
+        self._commits = TransactionalCommits(transactions, *bound) if transactions else Commits(*bound)
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._recoveries = 0  # producers replaced: what an older one reports is no news
@@ -116,6 +121,7 @@ class Pipeline:
                 changed=self._changed.set,
                 failed=partial(self._lane_failed, partition, self._recoveries),
                 clock=self._clock,
+                due=self._commits.due,
             )
             if self._group is not None:
                 self._publishers[partition] = self._group.create_task(lane.publish())

@@ -24,13 +24,6 @@ def check_servers(value: str) -> str:
     return ",".join(servers)
 
 
-def check_delivery(value: str) -> str:
-    """Return `value`; raise ValueError for the mode that does not exist yet."""
-    if value == "exactly_once":
-        raise ValueError("exactly_once is not available in this version; use at_least_once")
-    return value
-
-
 def conflicts(settings: "Settings") -> list[str]:
     """Every pair of settings that contradict each other, one line each, naming the variables and values."""
     return [*_topics(settings), *_times(settings), *_security(settings)]
@@ -47,6 +40,7 @@ def _times(settings: "Settings") -> Iterator[str]:
         ("drain_timeout_seconds", "rebalance_timeout_seconds", "a drain that outlasts the rebalance commits nothing"),
         ("heartbeat_interval_seconds", "session_timeout_seconds", "a third of it is usual"),
         ("session_timeout_seconds", "max_poll_interval_seconds", "else the slower limit never matters"),
+        ("commit_interval_seconds", "transaction_timeout_seconds", "else brokers abort every transaction"),
         ("request_timeout_seconds", "ack_deadline_seconds", "a request must have its chance within the deadline"),
         ("ack_deadline_seconds", "stall_timeout_seconds", "else a broker outage looks like a stalled worker"),
         ("retry_deadline_seconds", "stall_timeout_seconds", "else a broker outage looks like a stalled worker"),
