@@ -17,7 +17,7 @@ from load_tests.lab import BIG_RECORDS
 from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
-from tests.harness.topics import Keyed, create_topic, produce
+from tests.harness.topics import Keyed, create_topic, produce, transactions_ended
 
 PATIENCE_SECONDS = 60.0
 
@@ -131,6 +131,8 @@ class Scene:
     async def judge(self) -> Report:
         """Read all topics back and check them against the input's own log."""
         bootstrap, names = self.kafka.bootstrap, self.names
+        for topic in (names.output, names.dead_letter):
+            await transactions_ended(bootstrap, topic)
         expected = await evidence.expected_outcomes(bootstrap, names.input)
         outputs = await evidence.outputs(bootstrap, names.output, names.input)
         outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)

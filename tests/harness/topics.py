@@ -153,13 +153,31 @@ async def _send(
     return sent
 
 
-def _reader(bootstrap: str) -> AIOKafkaConsumer:
+async def transactions_ended(bootstrap: str, topic: str, within: float = READ_SECONDS) -> None:
+    """Wait until no transaction of `topic` is open: brokers write the marker that ends one after they answered.
+
+    Raises TimeoutError after `within` seconds.
+    """
+    readers = [_reader(bootstrap, isolation) for isolation in ("read_committed", "read_uncommitted")]
+    async with asyncio.timeout(within):
+        try:
+            for reader in readers:
+                await reader.start()
+            partitions = await _partitions(readers[0], topic)
+            while len({tuple(sorted((await reader.end_offsets(partitions)).items())) for reader in readers}) > 1:  # noqa: ASYNC110 - brokers tell nobody
+                await asyncio.sleep(0.05)
+        finally:
+            for reader in readers:
+                await reader.stop()
+
+
+def _reader(bootstrap: str, isolation: str = "read_committed") -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        isolation_level=isolation,
         max_partition_fetch_bytes=LARGEST_RECORD_BYTES,
     )
 

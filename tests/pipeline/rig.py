@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.pipeline.fakes import FakeSink, FakeSource, encode, prepare, score
+from tests.pipeline.transactions import FakeTransactions
 from tests.simulation.clock import LoopExecutor
 from worker.core.errors import Reason, Rejected
 from worker.core.ports import Encode, Prepare, Score
@@ -74,9 +75,11 @@ class Rig:
         score: Score = score,
         encode: Encode = encode,
         delays: Iterable[float] = (),
+        transactional: bool = False,
     ) -> None:
         self.source = FakeSource(*records, ends=ends)
-        self.sink = FakeSink(automatic=automatic)
+        self.transactions = FakeTransactions(self.source, automatic=automatic) if transactional else None
+        self.sink = self.transactions or FakeSink(automatic=automatic)
         self.observer = FakeObserver()
         self._delays = iter(delays)
         self.pipeline = Pipeline(
@@ -89,6 +92,7 @@ class Rig:
             limits=replace(limits or Limits(), backoff=BACKOFF),
             clock=asyncio.get_running_loop().time,
             executor=LoopExecutor(lambda: next(self._delays, 0.0)),
+            transactions=self.transactions,
         )
         self.running: asyncio.Task[None] = asyncio.ensure_future(self.pipeline.run())
 

@@ -1,0 +1,120 @@
+"""Exactly once: what is visible and what is committed are the same, whatever happens in between."""
+
+from tests.pipeline.fakes import A, B, post, posts
+from tests.pipeline.rig import Rig
+from tests.pipeline.transactions import FakeTransactions
+from worker.core.errors import Transient
+from worker.pipeline import Limits
+from worker.pipeline.lane import TRANSACTION_RECORDS
+
+SELDOM = Limits(commit_interval=50.0)
+OFTEN = Limits(commit_interval=0.1)
+
+
+def sink_of(rig: Rig) -> FakeTransactions:
+    assert rig.transactions is not None
+    return rig.transactions
+
+
+def verdicts(count: int, first: int = 0) -> list[str]:
+    return [f"{n} scored" for n in range(first, first + count)]
+
+
+async def test_outputs_and_offset_are_committed_together() -> None:
+    rig = Rig(*posts(5), limits=SELDOM, transactional=True)
+    await rig.settle()
+    sink = sink_of(rig)
+    assert len(sink.sent) == 5
+    assert (sink.visible, rig.observer.done) == ([], [])  # stored, not published
+    assert rig.pipeline.budget.posts == 5
+    await rig.settle(50)
+    assert sink.shown() == verdicts(5)
+    assert sink.commits == [(A, 5)]
+    assert rig.source.commits == []  # offsets travel in the transaction
+    assert rig.observer.done == [0, 1, 2, 3, 4]
+    await rig.stop()
+
+
+async def test_large_transaction_is_committed_before_its_time() -> None:
+    rig = Rig(*posts(TRANSACTION_RECORDS + 20), limits=SELDOM, transactional=True)
+    await rig.settle(1)
+    assert sink_of(rig).commits
+    await rig.stop()
+
+
+async def test_nothing_is_sent_while_a_transaction_is_committed() -> None:
+    rig = Rig(post(0), limits=OFTEN, transactional=True)
+    sink_of(rig).commit_seconds = 1.0
+    await rig.settle(0.2)
+    rig.source.append(*posts(3, first=1))
+    await rig.settle(0.5)
+    assert len(sink_of(rig).sent) == 1
+    await rig.settle(5)
+    assert sink_of(rig).shown() == verdicts(4)  # the fake refuses a commit that is not one past all that was sent
+    await rig.stop()
+
+
+async def test_transaction_never_holds_half_of_a_record() -> None:
+    rig = Rig(post(0, tokens="bad"), post(1), limits=OFTEN, transactional=True)
+    sink_of(rig).send_seconds = 0.3  # the dead letter and the verdict of a record leave apart
+    await rig.settle(10)
+    assert sink_of(rig).shown() == ["0 not_json", "0 not_json", "1 scored"]
+    await rig.stop()
+
+
+async def test_transaction_waits_for_every_acknowledgement() -> None:
+    rig = Rig(*posts(2), limits=OFTEN, automatic=False, transactional=True)
+    sink = sink_of(rig)
+    await rig.settle(1)
+    sink.acknowledge(sink.sent[0])
+    await rig.settle(20)
+    assert sink.commits == []
+    sink.acknowledge()
+    await rig.settle(20)
+    assert sink.commits == [(A, 2)]
+    await rig.stop()
+
+
+async def test_failed_commit_is_answered_by_beginning_anew_without_repeat() -> None:
+    rig = Rig(*posts(4), limits=OFTEN, transactional=True)
+    sink = sink_of(rig)
+    sink.commit_faults = [Transient("outcome unknown")]
+    await rig.settle(10)
+    assert len(sink.resets) == 1
+    assert rig.source.rewinds == 1
+    assert len(sink.sent) == 8  # sent twice, the first time in a transaction that came to nothing
+    assert sink.shown() == verdicts(4)
+    assert rig.observer.commits[0] is False
+    await rig.stop()
+
+
+async def test_failed_send_aborts_what_was_stored_beside_it() -> None:
+    rig = Rig(*posts(3), limits=Limits(commit_interval=1.0), automatic=False, transactional=True)
+    sink = sink_of(rig)
+    await rig.settle(0.1)
+    sink.sent[0].future.set_result(None)
+    sink.sent[1].future.set_exception(Transient("refused"))
+    sink.automatic = True
+    await rig.settle(10)
+    assert sink.shown() == verdicts(3)
+    await rig.stop()
+
+
+async def test_revoked_partition_is_drained_and_committed_once() -> None:
+    rig = Rig(*posts(3), *posts(2, B), limits=SELDOM, transactional=True)
+    await rig.settle()
+    await rig.source.revoke(A)
+    assert sink_of(rig).commits == [(A, 3)]
+    await rig.stop()
+    assert sorted(sink_of(rig).commits) == [(A, 3), (B, 2)]
+
+
+async def test_partition_that_does_not_drain_in_time_is_given_up_uncommitted() -> None:
+    rig = Rig(*posts(3), limits=Limits(commit_interval=50.0, drain_timeout=2.0), automatic=False, transactional=True)
+    sink = sink_of(rig)
+    await rig.settle()
+    sink.acknowledge(sink.sent[0])
+    await rig.source.revoke(A)
+    assert (sink.commits, sink.visible) == ([], [])
+    assert rig.pipeline.budget.posts == 0
+    await rig.stop()
