@@ -22,6 +22,7 @@ class Gate:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._holding = False
+        self._cut = False
         self._connections: set[_Client] = set()
         self._server: asyncio.Server | None = None
 
@@ -60,8 +61,21 @@ class Gate:
         for connection in self._connections:
             connection.forward()
 
+    def cut(self) -> None:
+        """Close every connection, and every new one at once, until `mend`."""
+        self._cut = True
+        for connection in list(self._connections):
+            connection.close()
+
+    def mend(self) -> None:
+        """Let clients in again."""
+        self._cut = False
+
     def opened(self, connection: "_Client") -> None:
-        self._connections.add(connection)
+        if self._cut:
+            connection.close()
+        else:
+            self._connections.add(connection)
 
     def closed(self, connection: "_Client") -> None:
         self._connections.discard(connection)

@@ -25,10 +25,11 @@ from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
-from worker.kafka import lenient
+from worker.kafka import group_errors, lenient
 
 log = structlog.get_logger(__name__)
 
+group_errors.install()
 lenient.install()
 
 IDLE_SECONDS = 1.0

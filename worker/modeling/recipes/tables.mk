@@ -4,7 +4,7 @@
 #
 # ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
 # choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
-# factorised  the student with embeddings of 128 dimensions, taught by itself, or for one more pass; and that pass without
+# factorised  the student with embeddings of 128 dimensions taught for one more pass over all posts, and that pass without
 # terms       what identity terms carry, with explanation regularisation and without
 # explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
 # encoders    architectures side by side
@@ -38,21 +38,16 @@ choices: $(TABLES)/reddit/config.json
 	$(MODEL) ablate $(BASE) --epochs 1 --posts 6000 --out $(TABLES)/choices --leave-out mhs --only \
 	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
 
-factorised: $(patsubst %,$(TABLES)/%/metrics.json,small factorised continued)
+factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
 PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teachers.npz --teacher-weight 0.3 \
   --unlabelled $(UNLABELLED) $(SPANS) --train $(LABELLED) $(OUT)/augmentation.train.jsonl --dev $(DEV) $(NORMALISE) \
   --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 1 --learning-rate 6e-5
 
-$(TABLES)/factorised/metrics.json: $(TABLES)/encoder-128/config.json
+$(TABLES)/factorised/metrics.json: $(OUT)/encoder-128/config.json
 	$(PASS)
 
 $(TABLES)/continued/metrics.json: $(OUT)/student/metrics.json
 	$(PASS)
-
-$(TABLES)/small/metrics.json: $(TABLES)/encoder-128/config.json
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student --scores $(TABLES)/student.npz --teacher-weight 1 \
-	  --unlabelled $(wordlist 1,2,$(UNLABELLED)) --train $(DATA)/mhs.train.jsonl $(DATA)/toxigen.train.jsonl --dev $(DEV) \
-	  $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 1 --learning-rate 1e-4
 
 terms: $(TABLES)/plain/terms.json $(TABLES)/regularised/terms.json
 $(TABLES)/%/terms.json: $(TABLES)/%/metrics.json
@@ -72,9 +67,9 @@ $(TABLES)/gradients.json: $(OUT)/student/metrics.json
 	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
 encoders: $(TABLES)/encoders/encoders.json
-$(TABLES)/encoders/encoders.json: $(OUT)/student/metrics.json $(TABLES)/small/metrics.json
+$(TABLES)/encoders/encoders.json: $(OUT)/student/metrics.json $(OUT)/small/metrics.json
 	$(MODEL) encoders --out $(@D) --data $(DEV) --count 1000 --classifier \
-	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(TABLES)/small' \
+	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
 	  $(patsubst %,'ELECTRA 12x384=%',$(wildcard $(OUT)/teacher-bge))
 
 $(TABLES)/emoji-rows/config.json:
@@ -82,6 +77,3 @@ $(TABLES)/emoji-rows/config.json:
 
 $(TABLES)/reddit/config.json:
 	$(MODEL) pretrain --encoder $(ENCODER) --texts $(TEXTS) --steps 1500 --out $(@D)
-
-$(TABLES)/encoder-128/config.json: $(OUT)/student/metrics.json
-	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(OUT)/unlabelled/reddit.jsonl --out $(@D)

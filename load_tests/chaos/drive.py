@@ -1,0 +1,226 @@
+"""Does what the schedule says to running workers and their broker, and writes down what happened when."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+
+from aiokafka.errors import KafkaError
+
+from load_tests.chaos.schedule import Fault, Kind
+from load_tests.corpus import Keyed
+from load_tests.drive import RunError, say
+from load_tests.history import Snapshot
+from load_tests.watch import Watch
+from load_tests.workers import Worker
+from tests.harness import Kafka
+from tests.harness.gate import Gate
+from tests.harness.topics import produce
+
+BACKLOG = 1200
+"""Records that wait at least while faults go on: a fault that hits an idle worker proves nothing."""
+PATIENCE_SECONDS = 120.0
+TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fault as it happened: seconds since the start of the run, and what was open on the victim when it began."""
+
+    kind: Kind
+    victim: str
+    begun: float
+    ended: float
+    open_positions: int
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a run. `progress`: seconds, records in the input, committed. `restarts`: workers that gave up."""
+
+    events: list[Event] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    progress: list[tuple[float, int, int]] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Chaos:
+    """One run: `records` (without end) are fed as the workers keep up with them; `draw` chooses the victims."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        watch: Watch,
+        gate: Gate,
+        workers: Sequence[Worker],
+        topic: str,
+        records: Iterator[Keyed],
+        draw: random.Random,
+    ) -> None:
+        self.seen = Seen()
+        self._kafka = kafka
+        self._watch = watch
+        self._gate = gate
+        self._workers = workers
+        self._topic = topic
+        self._records = records
+        self._draw = draw
+        self._started = time.monotonic()
+        self._down: set[str] = set()  # workers that are not running because of a fault
+
+    async def run(self, faults: Sequence[Fault], posts: int) -> None:
+        """Start, do every fault while the workers are fed, and feed them `posts` in all at least; drain, stop.
+
+        Raises RunError where that cannot be done.
+        """
+        for worker in self._workers:
+            worker.start()
+        await self._until(self._shared, "all workers to hold partitions")
+        for number, fault in enumerate(faults, 1):
+            await self._until(self._busy, "every worker to have work")
+            victim, open_positions = await self._victim()
+            begun = self._now()
+            await self._do(fault, victim)
+            event = Event(fault.kind, victim.name, round(begun, 2), round(self._now(), 2), open_positions)
+            self.seen.events.append(event)
+            say(f"{number}/{len(faults)} {fault.kind} {victim.name}: {open_positions} positions were open")
+        await self._feed(max(0, posts - self.seen.progress[-1][1]))
+        await self._until(self._drained, "every position to be committed")
+        await self._stop()
+
+    async def _do(self, fault: Fault, victim: Worker) -> None:
+        match fault.kind:
+            case Kind.KILL:
+                await self._kill(victim)
+                await asyncio.sleep(fault.seconds)
+                self._start(victim)
+            case Kind.TERMINATE:
+                await self._terminate(victim)
+                self._start(victim)
+            case Kind.ZOMBIE:
+                victim.pause()
+                await self._until(lambda: self._gone(victim), f"the group to give {victim.name} up")
+                victim.resume()
+            case Kind.STORM:
+                for worker in self._workers[:2]:
+                    await self._terminate(worker)
+                    self._start(worker)
+                    await asyncio.sleep(fault.seconds / 2)
+            case Kind.LOSE:
+                self._gate.hold()
+                await asyncio.sleep(fault.seconds)
+                await self._kill(victim)
+                self._gate.release()
+                self._start(victim)
+            case Kind.CUT:
+                self._gate.cut()
+                await asyncio.sleep(fault.seconds)
+                self._gate.mend()
+            case Kind.BROKER_STALL:
+                self._kafka.pause()
+                await asyncio.sleep(fault.seconds)
+                self._kafka.resume()
+            case Kind.BROKER_KILL:
+                self._kafka.kill()
+                await asyncio.to_thread(self._kafka.start)
+
+    async def _kill(self, victim: Worker) -> None:
+        victim.kill()
+        self._down.add(victim.name)
+        await self._snapshot()  # after the kill, before any restart
+
+    async def _terminate(self, victim: Worker) -> None:
+        self._down.add(victim.name)
+        victim.terminate()
+        status = await asyncio.to_thread(victim.wait)
+        if status != 0:
+            self.seen.failures.append(f"{victim.name} ended with status {status} after SIGTERM, not 0")
+            say(f"the end of its log:\n{victim.tail()}")
+        await self._snapshot()
+
+    def _start(self, worker: Worker) -> None:
+        worker.start()
+        self._down.discard(worker.name)
+
+    async def _victim(self) -> tuple[Worker, int]:
+        """One of the workers that have open positions, and how many it has."""
+        work = await self._work()
+        chosen = [worker for worker in self._workers if work.get(worker.name)]
+        victim = self._draw.choice(chosen) if chosen else self._workers[0]
+        return victim, work.get(victim.name, 0)
+
+    async def _work(self) -> dict[str, int]:
+        ends, committed = await self._watch.input_ends(), await self._watch.committed()
+        return {
+            name: sum(ends[p] - committed.get(p, 0) for p in partitions)
+            for name, partitions in await self._watch.members()
+        }
+
+    # What is waited for
+
+    async def _shared(self) -> bool:
+        held = await self._watch.members()
+        working = sorted(name for name, partitions in held if partitions)
+        return len(held) == len(working) and working == sorted(worker.name for worker in self._workers)
+
+    async def _busy(self) -> bool:
+        _, fed, committed = self.seen.progress[-1]
+        if (wanted := BACKLOG - (fed - committed)) > BACKLOG // 4:
+            await self._feed(wanted)
+        work = await self._work()
+        return await self._shared() and all(work.get(worker.name) for worker in self._workers)
+
+    async def _gone(self, worker: Worker) -> bool:
+        held = await self._watch.members()
+        return bool(held) and worker.name not in {name for name, _ in held}
+
+    async def _drained(self) -> bool:
+        _, fed, committed = self.seen.progress[-1]
+        return fed == committed
+
+    async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with suppress(KafkaError):  # the broker is busy coming back
+                before = self.seen.progress[-1:]
+                await self._snapshot()
+                if before and before[0][2] != self.seen.progress[-1][2]:
+                    deadline = time.monotonic() + PATIENCE_SECONDS
+                if await reached():
+                    return
+            self._look_after()
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"{worker.name}:\n{worker.tail(1500)}" for worker in self._workers)
+                raise RunError(f"nothing moved for {PATIENCE_SECONDS:.0f} s while waiting for {what}. Logs:\n{logs}")
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _look_after(self) -> None:
+        """Start again who gave up by itself, as an orchestrator does."""
+        for worker in self._workers:
+            if worker.name not in self._down and (status := worker.ended()) is not None:
+                self.seen.restarts.append(f"{worker.name} with status {status}")
+                say(
+                    f"{worker.name} ended by itself with status {status}; starting it again. Its log:\n{worker.tail(800)}"
+                )
+                worker.start()
+
+    async def _snapshot(self) -> None:
+        snapshot = await self._watch.snapshot()
+        self.seen.snapshots.append(snapshot)
+        ends = await self._watch.input_ends()
+        self.seen.progress.append((round(self._now(), 2), sum(ends.values()), sum(snapshot.committed.values())))
+
+    async def _feed(self, count: int) -> None:
+        await produce(self._kafka.bootstrap, self._topic, islice(self._records, count))
+        await self._snapshot()
+
+    async def _stop(self) -> None:
+        for worker in self._workers:
+            await self._terminate(worker)
+
+    def _now(self) -> float:
+        return time.monotonic() - self._started

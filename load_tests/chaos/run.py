@@ -1,0 +1,81 @@
+"""A broker, three workers and a schedule, from nothing to the judgement."""
+
+import contextlib
+import random
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load_tests import evidence
+from load_tests.chaos.drive import Chaos
+from load_tests.chaos.report import Outcome
+from load_tests.chaos.schedule import schedule
+from load_tests.corpus import traffic
+from load_tests.drive import RunError, say
+from load_tests.history import check
+from load_tests.lab import create_topics
+from load_tests.watch import Names, Watch
+from load_tests.workers import DEFAULT_COMMAND, Worker
+from tests.harness import Kafka
+from tests.harness.gate import Gate
+from tests.harness.topics import transactions_ended
+
+WORKERS = ("chaos-1", "chaos-2", "chaos-3")
+IMPATIENT = {
+    "MODERATION_SESSION_TIMEOUT_SECONDS": "4",
+    "MODERATION_HEARTBEAT_INTERVAL_SECONDS": "0.5",
+    "MODERATION_REBALANCE_TIMEOUT_SECONDS": "10",
+    "MODERATION_DRAIN_TIMEOUT_SECONDS": "8",
+    "MODERATION_REQUEST_TIMEOUT_SECONDS": "5",
+    "MODERATION_TRANSACTION_TIMEOUT_SECONDS": "20",
+    "MODERATION_COMMIT_INTERVAL_SECONDS": "0.2",
+    "MODERATION_MAX_IN_FLIGHT_POSTS": "100",
+}
+"""Small bounds, so that a fault's end is soon noticed and a worker has done part of its work when one comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: so many faults by this seed, over so many posts, or more where the workers are fast."""
+
+    seed: int
+    faults: int
+    posts: int
+    delivery: str
+    command: str = DEFAULT_COMMAND
+    names: Names = field(default_factory=lambda: Names(group="chaos", partitions=6))
+
+
+async def run(plan: Plan) -> Outcome:
+    """Run the plan on a broker of its own. Raises HarnessError where that cannot run."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        kafka = stack.enter_context(Kafka())
+        names = plan.names
+        await create_topics(kafka.bootstrap, names)
+        env = IMPATIENT | {"MODERATION_DELIVERY": plan.delivery}
+        workers = [
+            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command, env=env))
+            for name in WORKERS
+        ]
+        async with Watch(kafka.bootstrap, names) as watch, Gate(kafka) as gate:
+            records = traffic(sys.maxsize, plan.seed)
+            chaos = Chaos(kafka, watch, gate, workers, names.input, records, random.Random(plan.seed))
+            complete = True
+            try:
+                await chaos.run(schedule(plan.seed, plan.faults), plan.posts)
+            except RunError as error:
+                complete = False
+                chaos.seen.failures.append(str(error).splitlines()[0])
+                say(str(error))
+        for worker in workers:
+            worker.kill()
+        say("reading the topics back")
+        for topic in (names.output, names.dead_letter):
+            await transactions_ended(kafka.bootstrap, topic)
+        expected = await evidence.expected_outcomes(kafka.bootstrap, names.input)
+        outputs = await evidence.outputs(kafka.bootstrap, names.output, names.input)
+        outputs += await evidence.dead_letters(kafka.bootstrap, names.dead_letter, names.input)
+        report = check(expected, outputs, chaos.seen.snapshots, complete=complete)
+        return Outcome(plan.seed, plan.delivery, report, chaos.seen)
