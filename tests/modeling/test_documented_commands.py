@@ -19,7 +19,13 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "tiny.mk": (),
     "korean.mk": ("beep_ko.train.jsonl", "beep_ko.dev.jsonl"),
     "english.mk": ENGLISH,
-    "tables.mk": (*ENGLISH, "out/bundle/manifest.json", "out/student/metrics.json"),
+    "tables.mk": (
+        *ENGLISH,
+        "out/bundle/manifest.json",
+        "out/student/metrics.json",
+        "out/small/metrics.json",
+        "out/encoder-128/config.json",
+    ),
 }
 """With the files that each wants in DATA, of which OUT is a folder here."""
 
