@@ -108,6 +108,13 @@ REPLACEMENTS = Metric(
 
 # The process
 PAUSED = Metric("paused_seconds_total", "counter", "Time intake stood still because memory's bound was reached.")
+BREAKER_STATE = Metric("breaker_state", "gauge", "0: closed; 1: trying a few records; 2: open, intake is paused.")
+BREAKER_OPENINGS = Metric(
+    "breaker_openings_total",
+    "counter",
+    "Times the breaker opened, after failed trials too; cause is failing (model, internal) or unreadable (no posts).",
+    ("cause",),
+)
 IN_FLIGHT_POSTS = Metric("in_flight_posts", "gauge", "Records between reading and acknowledgement.")
 IN_FLIGHT_BYTES = Metric("in_flight_bytes", "gauge", "Their bytes.")
 LOOP_LAG = Metric(

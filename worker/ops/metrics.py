@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from worker import __version__
+from worker.core.breaker import Cause, State
 from worker.core.errors import Reason, Rejected
 from worker.core.policy import Action, Decision
 from worker.core.types import Channel, Outgoing, Partition, Record, Scores
@@ -101,6 +102,13 @@ class Metrics:
     def rewound(self) -> None:
         """A publish failed: the producer was replaced, and partitions are read again from their commits."""
         self._replacements.inc()
+
+    def breaker(self, state: State, cause: Cause, last: str) -> None:
+        """The breaker is in `state` from now on; `cause` opened it."""
+        del last
+        self._breaker_state.set(state)
+        if state is State.OPEN:
+            self._breaker_openings[cause].inc()
 
     # The encoder
 
@@ -200,6 +208,9 @@ class Metrics:
 
     def _bind_process(self) -> None:
         self._paused = self._counter(catalogue.PAUSED)
+        self._breaker_state = self._gauge(catalogue.BREAKER_STATE)
+        openings = self._counter(catalogue.BREAKER_OPENINGS)
+        self._breaker_openings = {cause: openings.labels(cause.value) for cause in Cause}
         self._in_flight_posts = self._gauge(catalogue.IN_FLIGHT_POSTS)
         self._in_flight_bytes = self._gauge(catalogue.IN_FLIGHT_BYTES)
         self._loop_lag = self._histogram(catalogue.LOOP_LAG)
