@@ -39,6 +39,7 @@ def test_reasons_that_an_author_can_cause_never_count() -> None:
         Reason.TEXT_TOO_LONG,
         Reason.RECORD_TOO_LARGE,
         Reason.TOMBSTONE_WITHOUT_KEY,
+        Reason.EXPIRED,
     }
     assert {reason for reason in Reason if evidence(reason) is Evidence.AUTHORS} == never
     assert {reason for reason in Reason if evidence(reason) is Evidence.FAILING} == {

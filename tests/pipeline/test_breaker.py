@@ -93,10 +93,11 @@ async def test_a_topic_whose_records_are_no_posts_opens_it() -> None:
 async def test_a_few_poisonous_posts_and_tombstones_do_not_open_it() -> None:
     records = [post(n, tokens=f"{POISON}" if n % 4 == 0 else "1") for n in range(100)]
     records += [Record(A, n, -1, b"key", None) for n in range(100, 200)]
+    records += [post(n, tokens="old") for n in range(200, 300)]
     rig = Rig(*records, limits=OPEN)
     await rig.settle(20)
     assert rig.observer.breaker_states == []
-    assert rig.source.committed == {A: 200}
+    assert rig.source.committed == {A: 300}
     await rig.stop()
 
 

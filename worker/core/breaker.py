@@ -34,7 +34,7 @@ class Evidence(Enum):
     """What the outcome of one record says. A tombstone says nothing."""
 
     SCORED = "scored"
-    AUTHORS = "authors"  # rejected for what an author may have done: it was readable, and says nothing about the model
+    AUTHORS = "authors"  # readable, but for what its author did, or its age, no model was asked
     FAILING = "failing"
     UNREADABLE = "unreadable"
 

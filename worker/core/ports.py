@@ -6,10 +6,10 @@ from typing import Any, Protocol, TypeAlias
 
 from worker.core.breaker import Cause, State
 from worker.core.errors import Rejected
-from worker.core.types import Outgoing, Partition, Record, Scorable, Scored, Scores, Tombstone, Window
+from worker.core.types import Expired, Outgoing, Partition, Record, Scorable, Scored, Scores, Tombstone, Window
 
-Prepared: TypeAlias = Scorable | Tombstone | Rejected
-Outcome: TypeAlias = Scored | Tombstone | Rejected
+Prepared: TypeAlias = Scorable | Expired | Tombstone | Rejected
+Outcome: TypeAlias = Scored | Expired | Tombstone | Rejected
 
 Prepare: TypeAlias = Callable[[Sequence[Record]], list[Prepared]]
 """Decode, validate, normalise and tokenise records; one result for each, in order. Runs in a thread, never raises."""

@@ -75,7 +75,7 @@ DECISIONS = Metric(
     "decisions_total",
     "counter",
     "Posts decided, once for each label over its review threshold; label is none where there was none, "
-    "unscored where the post could not be scored.",
+    "unscored where the post could not be scored, expired where its record was too old (MODERATION_EXPIRY_SECONDS).",
     ("label", "action"),
 )
 SCORE_OF_LABEL = Metric(

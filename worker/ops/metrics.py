@@ -177,7 +177,9 @@ class Metrics:
         published = self._counter(catalogue.PUBLISHED)
         self._published = {channel: published.labels(channel.value) for channel in Channel}
         dead_letters = self._counter(catalogue.DEAD_LETTERS)
-        self._dead_letters = {reason: dead_letters.labels(reason.value) for reason in Reason}
+        self._dead_letters: dict[Reason, Counter] = {
+            reason: dead_letters.labels(reason.value) for reason in Reason if reason is not Reason.EXPIRED
+        }
         commits = self._counter(catalogue.COMMITS)
         self._commits_ok = commits.labels("ok")
         self._commits_failed = commits.labels("failed")
@@ -196,6 +198,7 @@ class Metrics:
         self._bound_decisions: dict[tuple[str, Action], Counter] = {}
         self._decision(NO_LABEL, Action.ALLOW)
         self._decision(UNSCORED, Action.REVIEW)
+        self._decision(Reason.EXPIRED.value, Action.REVIEW)
 
     def _bind_group(self) -> None:
         self._lag = self._gauge(catalogue.LAG)

@@ -6,7 +6,7 @@ from worker.core.breaker import Breaker, BreakerRule, Cause, Evidence, State, ev
 from worker.core.budget import Budget
 from worker.core.errors import Rejected
 from worker.core.ports import Observer, Outcome
-from worker.core.types import Channel, Outgoing, Tombstone
+from worker.core.types import Channel, Expired, Outgoing, Tombstone
 
 _KINDS = {Evidence.FAILING: Cause.FAILING, Evidence.UNREADABLE: Cause.UNREADABLE}
 
@@ -38,6 +38,8 @@ class IntakeGate:
             return
         if isinstance(outcome, Rejected):
             found, said = evidence(outcome.reason), str(outcome)
+        elif isinstance(outcome, Expired):
+            found, said = Evidence.AUTHORS, ""
         elif any(outgoing.channel is Channel.DEAD_LETTER for outgoing in outputs):
             found, said = Evidence.FAILING, "scores that gave no verdict"
         else:

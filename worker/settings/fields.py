@@ -98,6 +98,11 @@ class Settings(BaseSettings):
     # loses a third to padding and cache misses.
     batch_tokens: int = Field(default=512, ge=16, le=65_536, description="Tokens per model call, padding included.")
 
+    expiry_seconds: Annotated[float | None, Field(ge=1, le=315_360_000, allow_inf_nan=False)] = Field(
+        default=None,
+        description="A post whose record is older goes to review unscored (reason `expired`); without it all are scored.",
+    )
+
     # Bounds on memory and sizes
     max_in_flight_posts: int = Field(default=2_000, ge=1, le=1_000_000, description="Posts read and not yet committed.")
     max_in_flight_bytes: int = Field(
