@@ -2,16 +2,18 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from worker.core.errors import Fatal
-from worker.core.policy import Decision, Policy, Threshold
-from worker.core.types import Channel, Partition, Record, Scorable, Scored, Scores
+from worker.core.errors import Fatal, Rejected
+from worker.core.policy import Action, Decision, Policy, Threshold
+from worker.core.types import Channel, Expired, Partition, Record, Scorable, Scored, Scores
 from worker.engine import build_engine, load_policy
 from worker.settings import load
+from worker.wire.schemas import validator
 
 OWN = Policy("own", ("hate", "offensive"), (Threshold(0.4, 0.8), Threshold(0.6)))
 GOOD = {
@@ -107,3 +109,39 @@ def test_the_policy_file_decides_what_the_bundled_model_scored(tmp_path: Path) -
     assert verdict["model"]["sha256"] == engine.bundle.sha256
     assert (engine.scoring_threads, engine.policy.labels) == (3, OWN.labels)
     assert decisions == [(Decision(verdict["action"], OWN.labels), scores)]
+
+
+def test_posts_older_than_the_setting_go_to_review_unscored_without_a_dead_letter() -> None:
+    decisions: list[tuple[Decision, Scores]] = []
+    engine = build_engine(
+        load({"MODERATION_EXPIRY_SECONDS": "60"}, broker=False),
+        limits=dict.fromkeys(Channel, sys.maxsize),
+        decided=lambda decision, scores: decisions.append((decision, scores)),
+    )
+    now = int(time.time() * 1000)
+    value = b'{"id": "p1", "text": "Good morning, everyone!"}'
+    old, unknown, fresh, future = (
+        Record(Partition("posts", 0), offset, timestamp, None, value)
+        for offset, timestamp in enumerate((now - 61_000, -1, now, now + 3_600_000))
+    )
+    no_post = Record(Partition("posts", 0), 4, now - 61_000, None, b"no JSON")
+    expired, *others, rejected = engine.prepare([old, unknown, fresh, future, no_post])
+    assert all(isinstance(found, Scorable) for found in others)
+    assert isinstance(rejected, Rejected)
+    assert isinstance(expired, Expired)
+    [outgoing] = engine.encode(old, expired)
+    verdict = json.loads(outgoing.value or b"")
+    validator("verdict.v1").validate(verdict)
+    assert outgoing.channel is Channel.OUTPUT
+    assert (verdict["action"], verdict["reason"], verdict["labels"], verdict["scores"]) == ("review", "expired", [], {})
+    assert decisions == [(Decision(Action.REVIEW, ("expired",)), ())]
+    [scorable] = engine.prepare([fresh])
+    assert isinstance(scorable, Scorable)
+    [scored] = engine.encode(old, Scored(scorable.post, (0.1,) * len(engine.policy.labels), 1))
+    assert json.loads(scored.value or b"")["event_id"] != verdict["event_id"]
+
+
+def test_without_the_setting_no_post_is_too_old() -> None:
+    engine = build_engine(load({}, broker=False), limits=dict.fromkeys(Channel, sys.maxsize))
+    [found] = engine.prepare([Record(Partition("posts", 0), 0, 0, None, b'{"id": "p1", "text": "from 1970"}')])
+    assert isinstance(found, Scorable)

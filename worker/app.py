@@ -15,7 +15,7 @@ from worker.kafka.cluster import TopicFacts, inspect
 from worker.ops import logs
 from worker.ops.health import Health
 from worker.ops.http import HttpServer
-from worker.ops.metrics import Metrics
+from worker.ops.spoken import SpokenMetrics
 from worker.settings import Settings
 from worker.wiring import TOPIC_VARIABLES, Parts, assemble, connection, existing, record_limits, topic_names
 
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._metrics = Metrics()
+        self._metrics = SpokenMetrics()
         self._health = Health(stall_timeout=settings.stall_timeout_seconds)
         self._parts: Parts | None = None
         self._stopping = asyncio.Event()

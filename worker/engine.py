@@ -64,7 +64,7 @@ def build_engine(
         classifier=classifier,
         decode=decoder.decode,
         scoring_threads=settings.scoring_threads or available_cpus(),
-        prepare=Preparer(decoder, classifier, settings.max_text_length),
+        prepare=Preparer(decoder, classifier, settings.max_text_length, settings.expiry_seconds),
         score=classifier.score,
         encode=Encoder(
             policy=policy,

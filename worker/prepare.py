@@ -1,19 +1,33 @@
 """From records to model inputs: decode, normalise, tokenise. What Kafka and `classify` share before the model."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from worker.core.errors import Reason, Rejected
 from worker.core.ports import Prepared
-from worker.core.types import Post, Record, Scorable, Tombstone, Window
+from worker.core.types import Expired, Post, Record, Scorable, Tombstone, Window
 from worker.model.classifier import Classifier
 from worker.wire.decode import Decoder
 
 
 class Preparer:
-    """Implements Prepare. A record that cannot be prepared costs nothing but itself."""
+    """Implements Prepare. A record that cannot be prepared costs nothing but itself.
 
-    def __init__(self, decoder: Decoder, classifier: Classifier, max_text_length: int) -> None:
+    A post whose record is more than `expiry` seconds old is not scored; None: none is. A record without a timestamp is
+    never too old. `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        classifier: Classifier,
+        max_text_length: int,
+        expiry: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._expiry = expiry
+        self._clock = clock
         self._decoder = decoder
         self._classifier = classifier
         self._max_text_length = max_text_length
@@ -31,15 +45,22 @@ class Preparer:
                 return [Rejected(Reason.INTERNAL, f"tokenising raised {type(error).__name__}", post)]
             return [result for record in records for result in self([record])]
 
-    def _decode(self, record: Record) -> tuple[Post, list[str]] | Tombstone | Rejected:
+    def _decode(self, record: Record) -> tuple[Post, list[str]] | Expired | Tombstone | Rejected:
         """A post with its normalised texts, or what else the record is."""
         try:
             post = self._decoder.decode(record)
-            return (post, self._normalised(post)) if isinstance(post, Post) else post
+            if not isinstance(post, Post):
+                return post
+            return Expired(post.ref) if self._expired(record) else (post, self._normalised(post))
         except Rejected as rejected:
             return rejected
         except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the stream
             return Rejected(Reason.INTERNAL, f"decoding raised {type(error).__name__}")
+
+    def _expired(self, record: Record) -> bool:
+        if self._expiry is None or record.timestamp_ms < 0:
+            return False
+        return self._clock() - record.timestamp_ms / 1000 > self._expiry
 
     def _normalised(self, post: Post) -> list[str]:
         """The texts to score: title and text, each with windows of its own."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.core.breaker import BreakerRule
 from worker.core.errors import Fatal
 from worker.core.ports import Observer
 from worker.core.retry import Backoff
@@ -95,6 +96,7 @@ def assemble(
         commit_interval=settings.commit_interval_seconds,
         drain_timeout=settings.drain_timeout_seconds,
         backoff=Backoff(deadline=settings.ack_deadline_seconds),
+        breaker=_breaker(settings),
     )
     pipeline = Pipeline(
         source=source,
@@ -115,6 +117,18 @@ def _transactional(settings: Settings, outputs: Outputs, fenced: Callable[[], No
         return None
     timeout = settings.transaction_timeout_seconds
     return TransactionalSink(outputs, group_id=settings.group_id, timeout=timeout, fenced=fenced)
+
+
+def _breaker(settings: Settings) -> BreakerRule | None:
+    if not settings.breaker:
+        return None
+    return BreakerRule(
+        failing_ratio=settings.breaker_ratio,
+        unreadable_ratio=settings.breaker_unreadable_ratio,
+        window=settings.breaker_window_seconds,
+        minimum=settings.breaker_minimum_records,
+        cool_down=settings.breaker_cool_down_seconds,
+    )
 
 
 def _group(settings: Settings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from worker.core.errors import Reason, Rejected, Transient
 from worker.core.ports import Outcome, Prepared, Rebalance, Sink, Source
 from worker.core.types import (
     Channel,
+    Expired,
     Outgoing,
     Partition,
     PostRef,
@@ -49,6 +50,8 @@ def _prepare(record: Record) -> Prepared:
     ref = PostRef(f"{record.partition.partition}-{record.offset}", None, "0")
     if record.value == b"bad":
         return Rejected(Reason.NOT_JSON, "no JSON", ref)
+    if record.value == b"old":
+        return Expired(ref)
     windows = record.value.decode().split("|")
     return Scorable(ref, tuple(tuple(int(token) for token in window.split()) for window in windows))
 
@@ -67,6 +70,8 @@ def encode(record: Record, outcome: Outcome) -> tuple[Outgoing, ...]:
             return (Outgoing(Channel.OUTPUT, record.key, None, headers),)
         case Scored():
             return (Outgoing(Channel.OUTPUT, record.key, b"%d scored" % record.offset, headers),)
+        case Expired():
+            return (Outgoing(Channel.OUTPUT, record.key, b"%d expired" % record.offset, headers),)
         case Rejected():
             text = f"{record.offset} {outcome.reason.value}".encode()
             return tuple(Outgoing(c, record.key, text, headers) for c in (Channel.DEAD_LETTER, Channel.OUTPUT))

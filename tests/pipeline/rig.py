@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from tests.pipeline.fakes import FakeSink, FakeSource, encode, prepare, score
 from tests.pipeline.transactions import FakeTransactions
 from tests.simulation.clock import LoopExecutor
+from worker.core.breaker import Cause, State
 from worker.core.errors import Reason, Rejected
 from worker.core.ports import Encode, Prepare, Score
 from worker.core.retry import Backoff
@@ -26,6 +27,8 @@ class FakeObserver:
     pauses: list[float] = field(default_factory=list)
     most_posts: int = 0
     rewinds: int = 0
+    breaker_states: list[tuple[State, Cause]] = field(default_factory=list)
+    breaker_reasons: list[str] = field(default_factory=list)
 
     def consumed(self, record: Record) -> None:
         self.read.append(record.offset)
@@ -57,6 +60,10 @@ class FakeObserver:
 
     def rewound(self) -> None:
         self.rewinds += 1
+
+    def breaker(self, state: State, cause: Cause, last: str) -> None:
+        self.breaker_states.append((state, cause))
+        self.breaker_reasons.append(last)
 
 
 BACKOFF = Backoff(base=0.1, cap=1.0, deadline=60.0)

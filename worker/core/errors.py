@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TOMBSTONE_WITHOUT_KEY = "tombstone_without_key"
     MODEL_FAILED = "model_failed"
     INTERNAL = "internal"
+    EXPIRED = "expired"  # of a verdict alone: the record was good, only too old to be worth scoring
 
 
 class Rejected(Exception):  # noqa: N818 - a word of the domain

@@ -4,11 +4,12 @@ from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from worker.core.breaker import Cause, State
 from worker.core.errors import Rejected
-from worker.core.types import Outgoing, Partition, Record, Scorable, Scored, Scores, Tombstone, Window
+from worker.core.types import Expired, Outgoing, Partition, Record, Scorable, Scored, Scores, Tombstone, Window
 
-Prepared: TypeAlias = Scorable | Tombstone | Rejected
-Outcome: TypeAlias = Scored | Tombstone | Rejected
+Prepared: TypeAlias = Scorable | Expired | Tombstone | Rejected
+Outcome: TypeAlias = Scored | Expired | Tombstone | Rejected
 
 Prepare: TypeAlias = Callable[[Sequence[Record]], list[Prepared]]
 """Decode, validate, normalise and tokenise records; one result for each, in order. Runs in a thread, never raises."""
@@ -113,3 +114,6 @@ class Observer(Protocol):
 
     def rewound(self) -> None:
         """A publish failed: the producer was replaced, and partitions are read again from their commits."""
+
+    def breaker(self, state: State, cause: Cause, last: str) -> None:
+        """The breaker is in `state` from now on; `cause` opened it, and `last` is the latest such rejection in words."""

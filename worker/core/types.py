@@ -63,6 +63,13 @@ class Tombstone:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """A valid post that was too old when it was read: it goes to review unscored, and is no dead letter."""
+
+    post: PostRef
+
+
+@dataclass(frozen=True, slots=True)
 class Scorable:
     """A post ready for the model: one window or more (title and long texts have windows of their own)."""
 

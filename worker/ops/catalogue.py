@@ -75,7 +75,7 @@ DECISIONS = Metric(
     "decisions_total",
     "counter",
     "Posts decided, once for each label over its review threshold; label is none where there was none, "
-    "unscored where the post could not be scored.",
+    "unscored where the post could not be scored, expired where its record was too old (MODERATION_EXPIRY_SECONDS).",
     ("label", "action"),
 )
 SCORE_OF_LABEL = Metric(
@@ -108,6 +108,13 @@ REPLACEMENTS = Metric(
 
 # The process
 PAUSED = Metric("paused_seconds_total", "counter", "Time intake stood still because memory's bound was reached.")
+BREAKER_STATE = Metric("breaker_state", "gauge", "0: closed; 1: trying a few records; 2: open, intake is paused.")
+BREAKER_OPENINGS = Metric(
+    "breaker_openings_total",
+    "counter",
+    "Times the breaker opened, after failed trials too; cause is failing (model, internal) or unreadable (no posts).",
+    ("cause",),
+)
 IN_FLIGHT_POSTS = Metric("in_flight_posts", "gauge", "Records between reading and acknowledgement.")
 IN_FLIGHT_BYTES = Metric("in_flight_bytes", "gauge", "Their bytes.")
 LOOP_LAG = Metric(

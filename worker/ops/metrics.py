@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from worker import __version__
+from worker.core.breaker import Cause, State
 from worker.core.errors import Reason, Rejected
 from worker.core.policy import Action, Decision
 from worker.core.types import Channel, Outgoing, Partition, Record, Scores
@@ -102,6 +103,13 @@ class Metrics:
         """A publish failed: the producer was replaced, and partitions are read again from their commits."""
         self._replacements.inc()
 
+    def breaker(self, state: State, cause: Cause, last: str) -> None:
+        """The breaker is in `state` from now on; `cause` opened it."""
+        del last
+        self._breaker_state.set(state)
+        if state is State.OPEN:
+            self._breaker_openings[cause].inc()
+
     # The encoder
 
     def decided(self, decision: Decision, scores: Scores) -> None:
@@ -169,7 +177,9 @@ class Metrics:
         published = self._counter(catalogue.PUBLISHED)
         self._published = {channel: published.labels(channel.value) for channel in Channel}
         dead_letters = self._counter(catalogue.DEAD_LETTERS)
-        self._dead_letters = {reason: dead_letters.labels(reason.value) for reason in Reason}
+        self._dead_letters: dict[Reason, Counter] = {
+            reason: dead_letters.labels(reason.value) for reason in Reason if reason is not Reason.EXPIRED
+        }
         commits = self._counter(catalogue.COMMITS)
         self._commits_ok = commits.labels("ok")
         self._commits_failed = commits.labels("failed")
@@ -188,6 +198,7 @@ class Metrics:
         self._bound_decisions: dict[tuple[str, Action], Counter] = {}
         self._decision(NO_LABEL, Action.ALLOW)
         self._decision(UNSCORED, Action.REVIEW)
+        self._decision(Reason.EXPIRED.value, Action.REVIEW)
 
     def _bind_group(self) -> None:
         self._lag = self._gauge(catalogue.LAG)
@@ -200,6 +211,9 @@ class Metrics:
 
     def _bind_process(self) -> None:
         self._paused = self._counter(catalogue.PAUSED)
+        self._breaker_state = self._gauge(catalogue.BREAKER_STATE)
+        openings = self._counter(catalogue.BREAKER_OPENINGS)
+        self._breaker_openings = {cause: openings.labels(cause.value) for cause in Cause}
         self._in_flight_posts = self._gauge(catalogue.IN_FLIGHT_POSTS)
         self._in_flight_bytes = self._gauge(catalogue.IN_FLIGHT_BYTES)
         self._loop_lag = self._histogram(catalogue.LOOP_LAG)

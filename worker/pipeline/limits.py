@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from worker.core.breaker import BreakerRule
 from worker.core.retry import Backoff
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times in seconds. `backoff` bounds the wait for acknowledgements and commits too: its deadline is theirs."""
+    """Times in seconds. `backoff` bounds the wait for acknowledgements and commits too: its deadline is theirs.
+
+    Without a `breaker` nothing but memory pauses intake.
+    """
 
     max_posts: int = 2000
     max_bytes: int = 64 * 1024 * 1024
@@ -17,3 +21,4 @@ class Limits:
     drain_timeout: float = 25.0
     pause_after: float = 1.0
     backoff: Backoff = field(default_factory=Backoff)
+    breaker: BreakerRule | None = None

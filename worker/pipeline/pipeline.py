@@ -14,6 +14,7 @@ from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, S
 from worker.core.types import Partition, Record, Scorable
 from worker.pipeline.commits import Commits, TransactionalCommits
 from worker.pipeline.failures import Failures
+from worker.pipeline.intake_gate import IntakeGate
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
 from worker.pipeline.scoring import Scoring
@@ -53,6 +54,7 @@ class Pipeline:
         self._clock = clock
         self._executor = executor or ThreadPoolExecutor(limits.scoring_threads + 1, "pipeline")
         self._budget = Budget(limits.max_posts, limits.max_bytes)
+        self._gate = IntakeGate(limits.breaker, self._budget, observer, clock)
         self._scoring = Scoring(
             score,
             executor=self._executor,
@@ -157,7 +159,7 @@ class Pipeline:
             room = self._budget.room() or await self._wait_for_room()
             if self._interrupted():
                 continue
-            self._poll = asyncio.ensure_future(self._source.poll(min(room, POLL_RECORDS)))
+            self._poll = asyncio.ensure_future(self._source.poll(min(self._gate.admits(room), POLL_RECORDS)))
             try:
                 records = await self._poll
             except asyncio.CancelledError:
@@ -217,7 +219,9 @@ class Pipeline:
             return
         if isinstance(outcome, Rejected):
             self._observer.rejected(outcome)
-        lane.decide(entry, self._encode(entry.record, outcome))
+        outputs = self._encode(entry.record, outcome)
+        self._gate.settled(outcome, outputs)
+        lane.decide(entry, outputs)
 
     # Recovery
 

@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     # loses a third to padding and cache misses.
     batch_tokens: int = Field(default=512, ge=16, le=65_536, description="Tokens per model call, padding included.")
 
+    expiry_seconds: Annotated[float | None, Field(ge=1, le=315_360_000, allow_inf_nan=False)] = Field(
+        default=None,
+        description="A post whose record is older goes to review unscored (reason `expired`); without it all are scored.",
+    )
+
     # Bounds on memory and sizes
     max_in_flight_posts: int = Field(default=2_000, ge=1, le=1_000_000, description="Posts read and not yet committed.")
     max_in_flight_bytes: int = Field(
@@ -179,6 +184,26 @@ class Settings(BaseSettings):
     )
     stall_timeout_seconds: Seconds = Field(
         default=900.0, ge=1, le=172_800, description="A partition with work and no progress for so long fails /livez."
+    )
+
+    # The breaker
+    breaker: bool = Field(
+        default=True, description="Pause intake while too many records fail for reasons that no author can cause."
+    )
+    breaker_ratio: float = Field(
+        default=0.5, ge=0.01, le=1, description="Share of model and internal failures that opens the breaker."
+    )
+    breaker_unreadable_ratio: float = Field(
+        default=0.95, ge=0.01, le=1, description="Share of records that are no posts (not JSON, schema) that opens it."
+    )
+    breaker_minimum_records: int = Field(
+        default=50, ge=1, le=1_000_000, description="Fewer records within the window never open it."
+    )
+    breaker_window_seconds: Seconds = Field(
+        default=60.0, ge=1, le=86_400, description="Time over which these shares are taken."
+    )
+    breaker_cool_down_seconds: Seconds = Field(
+        default=30.0, ge=0.1, le=86_400, description="Time it stays open before ten records are tried."
     )
 
     # Reading posts

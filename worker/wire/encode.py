@@ -11,7 +11,7 @@ import orjson
 from worker.core.errors import Fatal, Reason, Rejected
 from worker.core.policy import Action, Decision, Policy, decide
 from worker.core.ports import Outcome
-from worker.core.types import Channel, Headers, Outgoing, Partition, PostRef, Record, Scored, Scores, Tombstone
+from worker.core.types import Channel, Expired, Headers, Outgoing, Partition, PostRef, Record, Scored, Scores, Tombstone
 from worker.wire.dead_letter import SMALLEST_LIMIT, dead_letter
 from worker.wire.decode import LONGEST_ID_BYTES
 from worker.wire.sizes import passed, record_size, text_header
@@ -19,6 +19,8 @@ from worker.wire.sizes import passed, record_size, text_header
 VERDICT_HEADERS: Headers = (("schema", b"verdict.v1"), ("content-type", b"application/json"))
 
 _UNSCORED = Decision(Action.REVIEW, ())
+_EXPIRED = Decision(Action.REVIEW, (Reason.EXPIRED.value,))
+"""As it is counted, under a label of its own; in the verdict it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class Encoder:
             match outcome:
                 case Scored():
                     return self._scored(record, outcome)
+                case Expired():
+                    if self._decided:
+                        self._decided(_EXPIRED, ())
+                    return (self._verdict(record, outcome.post, _UNSCORED, (), 0, Reason.EXPIRED),)
                 case Tombstone():
                     return self._tombstone(record)
                 case Rejected():
