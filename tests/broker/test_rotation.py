@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.test_security import _closed_connections as _closed_connections
+from tests.broker.test_security import _closed_connections  # noqa: F401 - used by itself
 from tests.broker.ways import encrypted
 from tests.harness.certificates import Authority, Pair
 from tests.harness.secure import SecureKafka

@@ -11,7 +11,13 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from worker.core.errors import Fatal, Transient
 from worker.core.types import Channel, Outgoing, Partition
@@ -106,6 +112,12 @@ class KafkaSink:
             raise Fatal(
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
+            ) from error
+        if isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+            raise Fatal(
+                "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
+                f" ({self._topics[Channel.OUTPUT]}) and MODERATION_DEAD_LETTER_TOPIC ({self._topics[Channel.DEAD_LETTER]})"
+                f" (docs/security.md): {error!r}"
             ) from error
         self.halt()
         if self._producer is not None:

@@ -67,8 +67,7 @@ def load_bundle(path: Path) -> Bundle:
     try:
         manifest = parse_manifest(_read(path / MANIFEST))
         contents = {name: _verified(path / name, sha256) for name, sha256 in manifest.files.items()}
-        if EXTERNAL.search(contents[MODEL]):
-            raise Fatal(f"{MODEL} refers to another file for its weights (external data): all must be inside it")
+        _in_one_file(contents[MODEL])
         policy = manifest.as_policy()
         return Bundle(path, manifest, policy, _golden(contents[GOLDEN], policy))
     except Fatal as error:
@@ -93,6 +92,11 @@ def _verified(path: Path, sha256: str) -> bytes:
     if found != sha256:
         raise Fatal(f"{path.name} is corrupt or was replaced: its SHA-256 is {found}, the manifest says {sha256}")
     return content
+
+
+def _in_one_file(graph: bytes) -> None:
+    if EXTERNAL.search(graph):
+        raise Fatal(f"{MODEL} refers to another file for its weights (external data): all must be inside it")
 
 
 def _golden(content: bytes, policy: Policy) -> tuple[Golden, ...]:
