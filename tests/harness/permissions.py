@@ -1,9 +1,9 @@
 """Grant and take away permissions on a broker with an authorizer, through its plain listener."""
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclBindingFilter,
     AclOperation,
@@ -20,8 +20,15 @@ Grant: TypeAlias = tuple[str, str, str]
 def set_grants(bootstrap: str, user: str, grants: Iterable[Grant]) -> None:
     """Give `user` exactly these permissions. Raises the broker's error."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
+    anything: Any = None
     theirs = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{user}", None, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        f"User:{user}",
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
     )
     for found in admin.delete_acls([theirs]).values():
         found.result(20)

@@ -168,7 +168,9 @@ def test_graph_with_weights_in_another_file_is_refused_although_its_checksum_is_
 
 
 def test_graph_with_one_hidden_path_is_refused_however_it_is_written(bundle: Path) -> None:
-    tensor = onnx.TensorProto(name="w", dims=[1], data_type=onnx.TensorProto.FLOAT, data_location=1)
+    tensor = onnx.TensorProto(
+        name="w", dims=[1], data_type=onnx.TensorProto.FLOAT, data_location=onnx.TensorProto.EXTERNAL
+    )
     tensor.external_data.add(key="location", value="/etc/hostname")
     attribute = onnx.helper.make_attribute("value", tensor)
     model = onnx.load(bundle / "model.onnx")
