@@ -130,7 +130,7 @@ def test_broker_addresses_accepted(servers: str) -> None:
         ("FIELD_TEXT", "body.text", "must be a JSON Pointer such as /id or /body/text"),
         ("FIELD_TEXT", "/a~2", "must be a JSON Pointer such as /id or /body/text"),
         ("SCHEMA_REGISTRY_HEADER", "maybe", "must be true or false"),
-        ("SASL_MECHANISM", "GSSAPI", "must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ("SASL_MECHANISM", "GSSAPI", "must be one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"),
         ("HTTP_PORT", "65536", "must be an integer from 0 to 65,535"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from worker.core.errors import Fatal
 from worker.settings import Settings, kafka_security, load
 from worker.settings.allowed import is_secret
+from worker.settings.rotation import RotatingContext
 
 BROKER = {"MODERATION_BOOTSTRAP_SERVERS": "kafka:9092"}
 SASL = {
@@ -101,13 +102,20 @@ def tls(**files: str | Path) -> Settings:
     return Settings(security_protocol="SSL", **files)  # type: ignore[arg-type]
 
 
+def context_of(settings: Settings) -> ssl.SSLContext:
+    """The context that the next connection is made with."""
+    context = kafka_security(settings)["ssl_context"]
+    assert isinstance(context, RotatingContext)
+    return context.current
+
+
 def test_tls_verifies_the_broker_and_presents_the_certificate() -> None:
     files = {"ssl_ca_file": TLS / "certificate.pem", "ssl_certificate_file": TLS / "certificate.pem"}
-    context = kafka_security(tls(**files, ssl_key_file=TLS / "key.pem"))["ssl_context"]
+    context = context_of(tls(**files, ssl_key_file=TLS / "key.pem"))
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert [ca["subject"] for ca in context.get_ca_certs()] == [((("commonName", "moderation-worker-tests"),),)]
-    unnamed = kafka_security(Settings(security_protocol="SSL", ssl_check_hostname=False))["ssl_context"]
+    unnamed = context_of(Settings(security_protocol="SSL", ssl_check_hostname=False))
     assert not unnamed.check_hostname
     assert unnamed.verify_mode is ssl.CERT_REQUIRED
 
@@ -133,3 +141,34 @@ def test_tls_file_missing_or_of_another_kind_message_names_the_variable(tmp_path
         kafka_security(tls(ssl_certificate_file=certificate))
     with pytest.raises(Fatal, match=r"MODERATION_SSL_KEY_FILE=.*absent.*: cannot be read"):
         kafka_security(tls(ssl_certificate_file=certificate, ssl_key_file=tmp_path / "absent"))
+
+
+# Tokens
+
+
+TOKEN = {
+    "MODERATION_SECURITY_PROTOCOL": "SASL_SSL",
+    "MODERATION_SASL_MECHANISM": "oauthbearer",
+    "MODERATION_OAUTH_TOKEN_FILE": "/run/token",
+}
+
+
+def test_oauthbearer_takes_a_token_file_and_no_password() -> None:
+    assert kafka_security(load({**BROKER, **TOKEN})).keys() == {"security_protocol", "ssl_context", "sasl_mechanism"}
+    assert problems({**TOKEN, "MODERATION_OAUTH_TOKEN_FILE": "", "MODERATION_SASL_PASSWORD": "hunter2"}) == [
+        "MODERATION_SASL_PASSWORD: is set, but MODERATION_SASL_MECHANISM=OAUTHBEARER does not use it",
+        "MODERATION_OAUTH_TOKEN_FILE: is required with MODERATION_SECURITY_PROTOCOL=SASL_SSL and OAUTHBEARER",
+    ]
+
+
+def test_token_file_without_oauthbearer_is_refused() -> None:
+    assert problems({**SASL, "MODERATION_OAUTH_TOKEN_FILE": "/run/token"}) == [
+        "MODERATION_OAUTH_TOKEN_FILE: is set, but MODERATION_SASL_MECHANISM=PLAIN does not use it"
+    ]
+    [problem] = problems({"MODERATION_SASL_MECHANISM": "OAUTHBEARER"})
+    assert "MODERATION_SECURITY_PROTOCOL=PLAINTEXT does not use it; did you mean SASL_SSL?" in problem
+
+
+def test_a_token_is_never_sent_unencrypted() -> None:
+    [problem] = problems({**TOKEN, "MODERATION_SECURITY_PROTOCOL": "SASL_PLAINTEXT"})
+    assert "would show the token to the network" in problem

@@ -11,12 +11,15 @@ from worker.core.ports import Observer
 from worker.core.retry import Backoff
 from worker.core.types import Channel
 from worker.engine import Engine
+from worker.kafka import tokens
 from worker.kafka.cluster import TopicFacts
 from worker.kafka.consumer import KafkaSource, Membership
 from worker.kafka.producer import KafkaSink, Outputs
 from worker.kafka.transactions import TransactionalSink
 from worker.pipeline import Limits, Pipeline
 from worker.settings import Settings, kafka_security
+
+tokens.install()
 
 TOPIC_VARIABLES = ("MODERATION_INPUT_TOPIC", "MODERATION_OUTPUT_TOPIC", "MODERATION_DEAD_LETTER_TOPIC")
 
@@ -32,11 +35,13 @@ class Parts:
 
 def connection(settings: Settings) -> dict[str, Any]:
     """Arguments that every Kafka client takes."""
+    token = settings.oauth_token_file
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": settings.client_id,
         "request_timeout_ms": int(settings.request_timeout_seconds * 1000),
         **kafka_security(settings),
+        **({"sasl_oauth_token_provider": tokens.TokenFile(token)} if token is not None else {}),
     }
 
 

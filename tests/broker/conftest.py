@@ -6,6 +6,7 @@ from typing import Protocol
 import pytest
 
 from tests.harness import Kafka
+from tests.harness.secure import SecureKafka
 
 _serial = itertools.count()
 
@@ -19,6 +20,13 @@ class Names(Protocol):
 def kafka() -> Iterator[Kafka]:
     """One broker for all tests that leave it running."""
     with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """One broker with TLS, logins and permissions for all tests of security."""
+    with SecureKafka(tmp_path_factory.mktemp("certificates")) as broker:
         yield broker
 
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +40,9 @@ class Kafka:
     username = "moderation"
     password = "known-to-the-tests"  # noqa: S105
 
-    def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(self, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = ()) -> None:
         self._extra = dict(properties or {})
+        self._format_options = tuple(format_options)
         self._port, self._controller_port, self._sasl_port, self._gated_port, self._gate_port = free_ports(5)
         self._folder: Path | None = None
         self._process: Guarded | None = None
@@ -147,6 +148,7 @@ class Kafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An id that begins with a dash would read as an option.
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(configuration)]
+        tool += self._format_options
         done = subprocess.run(
             self._java(*tool), capture_output=True, text=True, timeout=START_SECONDS, check=False, cwd=self.folder
         )

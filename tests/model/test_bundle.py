@@ -158,3 +158,28 @@ def test_graph_with_spoilt_weights_fails_its_golden_posts(bundle: Path) -> None:
     sign(bundle, "model.onnx")
     assert "golden posts" in refused(bundle)
     Classifier.load(bundle, verify_golden=False)
+
+
+def test_graph_with_weights_in_another_file_is_refused_although_its_checksum_is_right(bundle: Path) -> None:
+    model = onnx.load(bundle / "model.onnx")
+    onnx.save(model, bundle / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=64)
+    sign(bundle, "model.onnx")
+    assert "external data" in refused(bundle)
+
+
+def test_graph_with_one_hidden_path_is_refused_however_it_is_written(bundle: Path) -> None:
+    tensor = onnx.TensorProto(
+        name="w", dims=[1], data_type=onnx.TensorProto.FLOAT, data_location=onnx.TensorProto.EXTERNAL
+    )
+    tensor.external_data.add(key="location", value="/etc/hostname")
+    attribute = onnx.helper.make_attribute("value", tensor)
+    model = onnx.load(bundle / "model.onnx")
+    model.graph.node.append(onnx.NodeProto(op_type="Constant", output=["w"], attribute=[attribute]))
+    onnx.save(model, bundle / "model.onnx")
+    sign(bundle, "model.onnx")
+    assert "external data" in refused(bundle)
+    content = (bundle / "model.onnx").read_bytes()
+    padded = content.replace(b"\x08location", b"\x88\x00location")  # the same length, one byte longer
+    (bundle / "model.onnx").write_bytes(padded)
+    sign(bundle, "model.onnx")
+    assert "external data" in refused(bundle)

@@ -1,23 +1,16 @@
 """What the cluster says about the topics, before the first record is read."""
 
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.conn import create_conn
-from aiokafka.errors import (
-    AuthenticationFailedError,
-    KafkaError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-    for_code,
-)
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
-from worker.core.errors import Fatal, Transient
+from worker.core.errors import Fatal
+from worker.kafka.refusals import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ async def inspect(connection: Mapping[str, Any], topics: Iterable[str]) -> dict[
             response = await admin._send_request(MetadataRequest(list(topics), allow_auto_topic_creation=False))  # noqa: SLF001
             described = response.to_object()["topics"]
         except (KafkaError, OSError) as error:
-            raise await _explain(error, connection) from error
+            raise await explain(error, connection) from error
         return {topic["topic"]: await _facts(admin, topic) for topic in described}
     finally:
         await admin.close()
@@ -68,28 +61,3 @@ async def _max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int | No
                 if entry[0] == "max.message.bytes":
                     return int(entry[1])
     return None
-
-
-async def _explain(error: Exception, connection: Mapping[str, Any]) -> Transient | Fatal:
-    """Say what is wrong with the connection. aiokafka only logs why bootstrapping failed, so it is tried once more."""
-    servers = connection["bootstrap_servers"]
-    host, _, port = servers.split(",")[0].strip().rpartition(":")
-    arguments = {name: value for name, value in connection.items() if name != "bootstrap_servers"}
-    try:
-        probe = await create_conn(host, int(port), **arguments)
-        probe.close()
-    except (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError) as refused:
-        return Fatal(
-            f"{servers} refused the login: check MODERATION_SASL_USERNAME, MODERATION_SASL_PASSWORD and"
-            f" MODERATION_SASL_MECHANISM ({refused})"
-        )
-    except ssl.SSLError as refused:
-        return Fatal(
-            f"{servers}: no TLS connection: check MODERATION_SSL_CA_FILE and MODERATION_SECURITY_PROTOCOL ({refused})"
-        )
-    except (KafkaError, OSError, TimeoutError) as refused:
-        error = refused
-    return Transient(
-        f"no broker answers at {servers}: check MODERATION_BOOTSTRAP_SERVERS, and MODERATION_SECURITY_PROTOCOL"
-        f" ({connection.get('security_protocol', 'PLAINTEXT')}): {type(error).__name__}: {error}"
-    )

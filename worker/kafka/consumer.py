@@ -95,6 +95,7 @@ class KafkaSource:
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._paused = False
         self._member = False
+        self._has_read = False  # until then, a refusal is one of permissions that were never granted
         self._failing_since: float | None = None
         self._failures = 0
 
@@ -195,6 +196,7 @@ class KafkaSource:
         if epoch != self._epoch:
             return []  # of another assignment: read again from the commit once the gate opens
         records = [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+        self._has_read |= bool(fetched)
         self._next |= {TopicPartition(*r.partition): r.offset + 1 for r in records}
         return records
 
@@ -263,7 +265,12 @@ class KafkaSource:
         elapsed = now - self._failing_since
         delay = self._backoff.delay(self._failures, elapsed, lambda: 0.5)
         denied = isinstance(error, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
-        if delay is None or (denied and not self._member):
+        if denied and not self._has_read:
+            raise Fatal(
+                f"the broker does not let this worker read: grant Read on MODERATION_INPUT_TOPIC ({self._topic}) and on"
+                f" MODERATION_GROUP_ID ({self._arguments['group_id']}) (docs/security.md): {error!r}"
+            ) from error
+        if delay is None:
             raise Fatal(f"cannot read {self._topic} in group {self._arguments['group_id']}: {error!r}") from error
         log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
         self._failures += 1

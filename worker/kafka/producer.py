@@ -11,7 +11,13 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from worker.core.errors import Fatal, Transient
 from worker.core.types import Channel, Outgoing, Partition
@@ -39,6 +45,7 @@ class Outputs:
         limits: Mapping[Channel, int],
     ) -> None:
         self._topics = topics
+        self._stored = False  # something was
         # With equal partition counts a verdict goes to its post's partition; else murmur2 of the key decides.
         self._same_partition = facts[Channel.OUTPUT].partitions == input_partitions
         smallest = min((f.max_message_bytes for f in facts.values() if f.max_message_bytes), default=BATCH_BYTES)
@@ -72,7 +79,30 @@ class Outputs:
             except KafkaTimeoutError:  # the buffer stayed full: nothing was taken, so trying again is safe
                 log.warning("the producer's buffer is full, waiting", topic=self._topics[outgoing.channel])
             else:
+                if not self._stored:
+                    future.add_done_callback(self._acknowledged)
                 return future
+
+    def refuse(self, error: BaseException) -> None:
+        """Raise Fatal where trying again after `error` cannot help: it names what to change.
+
+        A permission that was there before may come back.
+        """
+        if isinstance(error, MessageSizeTooLargeError):
+            raise Fatal(
+                "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
+                " and MODERATION_MAX_DEAD_LETTER_BYTES"
+            ) from error
+        denied = isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError))
+        if denied and not self._stored:
+            raise Fatal(
+                "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
+                f" ({self._topics[Channel.OUTPUT]}) and MODERATION_DEAD_LETTER_TOPIC ({self._topics[Channel.DEAD_LETTER]})"
+                f" (docs/security.md): {error!r}"
+            ) from error
+
+    def _acknowledged(self, future: "Future[Any]") -> None:
+        self._stored = self._stored or not (future.cancelled() or future.exception())
 
 
 class KafkaSink:
@@ -116,7 +146,7 @@ class KafkaSink:
     async def reset(self, error: BaseException) -> None:
         """See Sink. Raises Transient while no broker can be reached."""
         log.warning("publishing failed: replacing the producer", error=repr(error))
-        refuse_too_large(error)
+        self._outputs.refuse(error)
         self.halt()
         if self._producer is not None:
             await abandon(self._producer)
@@ -139,15 +169,6 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         stopping.cancel()
         log.warning("the producer did not stop in time", error=repr(error))
         await abandon(producer)
-
-
-def refuse_too_large(error: BaseException) -> None:
-    """Raise Fatal where `error` says that a topic takes no record of this size: trying again cannot help."""
-    if isinstance(error, MessageSizeTooLargeError):
-        raise Fatal(
-            "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
-            " and MODERATION_MAX_DEAD_LETTER_BYTES"
-        ) from error
 
 
 def halt(producer: AIOKafkaProducer) -> None:

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 
 from worker.core.errors import Fatal, Transient
 from worker.core.types import Outgoing, Partition
-from worker.kafka.producer import STOP_SECONDS, Outputs, abandon, halt, refuse_too_large
+from worker.kafka.producer import STOP_SECONDS, Outputs, abandon, halt
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class TransactionalSink:
     async def reset(self, error: BaseException) -> None:
         """See Sink. Producers are opened anew with their partitions, which aborts what is left of their transactions."""
         log.warning("publishing failed: beginning anew", error=repr(error))
-        refuse_too_large(error)
+        self._outputs.refuse(error)
         self.halt()
         if isinstance(error, ProducerFenced):
             self._fenced()

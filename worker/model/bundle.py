@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from worker.core.policy import Decision, Policy, decide
 from worker.core.types import Scores
 from worker.model.manifest import GOLDEN, MANIFEST, MODEL, TOKENIZER, Manifest, parse_manifest
 
+EXTERNAL = re.compile(rb"[\x00\x08]location")
+"""A graph with weights in another file has `location` as a key there, after its length (or that length's padding).
+
+onnxruntime would read that file, which no checksum covers, from wherever it is. Protobuf cannot write the key otherwise.
+"""
 REMEDY = "set MODERATION_BUNDLE to a directory made by `moderation-model export`, or unset it for the bundled model"
 
 
@@ -54,13 +60,14 @@ class Bundle:
 
 
 def load_bundle(path: Path) -> Bundle:
-    """Read and verify a bundle: manifest, every checksum, golden posts that fit the policy.
+    """Read and verify a bundle: manifest, every checksum, a graph in one file, golden posts that fit the policy.
 
     Raises Fatal saying what is wrong and which setting to change.
     """
     try:
         manifest = parse_manifest(_read(path / MANIFEST))
         contents = {name: _verified(path / name, sha256) for name, sha256 in manifest.files.items()}
+        _in_one_file(contents[MODEL])
         policy = manifest.as_policy()
         return Bundle(path, manifest, policy, _golden(contents[GOLDEN], policy))
     except Fatal as error:
@@ -85,6 +92,11 @@ def _verified(path: Path, sha256: str) -> bytes:
     if found != sha256:
         raise Fatal(f"{path.name} is corrupt or was replaced: its SHA-256 is {found}, the manifest says {sha256}")
     return content
+
+
+def _in_one_file(graph: bytes) -> None:
+    if EXTERNAL.search(graph):
+        raise Fatal(f"{MODEL} refers to another file for its weights (external data): all must be inside it")
 
 
 def _golden(content: bytes, policy: Policy) -> tuple[Golden, ...]:

@@ -26,7 +26,7 @@ def check_servers(value: str) -> str:
 
 def conflicts(settings: "Settings") -> list[str]:
     """Every pair of settings that contradict each other, one line each, naming the variables and values."""
-    return [*_topics(settings), *_times(settings), *_security(settings)]
+    return [*_topics(settings), *_times(settings), *_login(settings), *_tls(settings)]
 
 
 def _topics(settings: "Settings") -> Iterator[str]:
@@ -54,14 +54,26 @@ def _times(settings: "Settings") -> Iterator[str]:
         )
 
 
-def _security(settings: "Settings") -> Iterator[str]:
+def _login(settings: "Settings") -> Iterator[str]:
     protocol = _shown(settings, "security_protocol")
-    for field in ("sasl_username", "sasl_password"):
+    login = settings.security_protocol.startswith("SASL")
+    token = settings.sasl_mechanism == "OAUTHBEARER"
+    if token and not login:
+        yield f"{_shown(settings, 'sasl_mechanism')}: {protocol} does not use it; did you mean SASL_SSL?"
+    if token and settings.security_protocol == "SASL_PLAINTEXT":
+        yield f"{_shown(settings, 'sasl_mechanism')}: {protocol} would show the token to the network; use SASL_SSL"
+    for field, of_token in (("sasl_username", False), ("sasl_password", False), ("oauth_token_file", True)):
         given = getattr(settings, field) is not None
-        if settings.security_protocol.startswith("SASL") and not given:
-            yield f"{variable(field)}: is required with {protocol}"
-        elif not settings.security_protocol.startswith("SASL") and given:
+        if login and token == of_token and not given:
+            yield f"{variable(field)}: is required with {protocol}" + (" and OAUTHBEARER" if token else "")
+        elif login and token != of_token and given:
+            yield f"{variable(field)}: is set, but {_shown(settings, 'sasl_mechanism')} does not use it"
+        elif not login and given:
             yield f"{variable(field)}: is set, but {protocol} does not use it; did you mean SASL_SSL?"
+
+
+def _tls(settings: "Settings") -> Iterator[str]:
+    protocol = _shown(settings, "security_protocol")
     encrypted = settings.security_protocol.endswith("SSL")
     for field in ("ssl_ca_file", "ssl_certificate_file", "ssl_key_file", "ssl_key_password"):
         if getattr(settings, field) is None:

@@ -38,7 +38,9 @@ OutOfRange: TypeAlias = Literal["stop", "earliest"]
 SecurityProtocol: TypeAlias = Annotated[
     Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(str.upper)
 ]
-SaslMechanism: TypeAlias = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(str.upper)]
+SaslMechanism: TypeAlias = Annotated[
+    Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"], BeforeValidator(str.upper)
+]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 LogFormat: TypeAlias = Annotated[Literal["auto", "json", "console"], BeforeValidator(str.lower)]
 Seconds: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -220,9 +222,17 @@ class Settings(BaseSettings):
     # Security, for every Kafka client
     security_protocol: SecurityProtocol = Field(default="PLAINTEXT", description="How brokers are spoken to.")
     sasl_mechanism: SaslMechanism = Field(default="PLAIN", description="How the worker logs in, with SASL_*.")
-    sasl_username: str | None = Field(default=None, description="User name, with SASL_*.")
-    sasl_password: SecretStr | None = Field(default=None, description="Password, with SASL_*. Better a secret file.")
-    ssl_ca_file: Path | None = Field(default=None, description="Authorities to trust (PEM); without it the system's.")
+    sasl_username: str | None = Field(default=None, description="User name, with SASL_* but OAUTHBEARER.")
+    sasl_password: SecretStr | None = Field(
+        default=None, description="Password, as the user name. Better a secret file."
+    )
+    oauth_token_file: Path | None = Field(
+        default=None, description="File with the token for OAUTHBEARER; read again for each connection."
+    )
+    ssl_ca_file: Path | None = Field(
+        default=None,
+        description="Authorities to trust (PEM); without it the system's. This and the next two are followed when they change.",
+    )
     ssl_certificate_file: Path | None = Field(default=None, description="The worker's own certificate chain (PEM).")
     ssl_key_file: Path | None = Field(
         default=None, description="Its private key (PEM), where not in the certificate file."

@@ -7,10 +7,11 @@ from typing import NoReturn, TypedDict
 from worker.core.errors import Fatal
 from worker.settings.allowed import variable
 from worker.settings.fields import SecurityProtocol, Settings
+from worker.settings.rotation import RotatingContext
 
 
 class KafkaSecurity(TypedDict, total=False):
-    """Arguments shared by aiokafka's consumer, producer and admin client."""
+    """Arguments shared by aiokafka's consumer, producer and admin client; OAUTHBEARER needs a token provider beside."""
 
     security_protocol: SecurityProtocol
     ssl_context: ssl.SSLContext
@@ -23,8 +24,11 @@ def kafka_security(settings: Settings) -> KafkaSecurity:
     """Build the security arguments; raises Fatal naming the variable whose file cannot be used."""
     security = KafkaSecurity(security_protocol=settings.security_protocol)
     if settings.security_protocol.endswith("SSL"):
-        security["ssl_context"] = _context(settings)
-    if settings.sasl_username is not None and settings.sasl_password is not None:
+        files = (settings.ssl_ca_file, settings.ssl_certificate_file, settings.ssl_key_file)
+        security["ssl_context"] = RotatingContext(lambda: _context(settings), filter(None, files))
+    if settings.sasl_mechanism == "OAUTHBEARER" and settings.security_protocol.startswith("SASL"):
+        security["sasl_mechanism"] = settings.sasl_mechanism
+    elif settings.sasl_username is not None and settings.sasl_password is not None:
         security["sasl_mechanism"] = settings.sasl_mechanism
         security["sasl_plain_username"] = settings.sasl_username
         security["sasl_plain_password"] = settings.sasl_password.get_secret_value()
@@ -36,14 +40,14 @@ def _context(settings: Settings) -> ssl.SSLContext:
         _readable(field, getattr(settings, field))
     try:
         context = ssl.create_default_context(cafile=settings.ssl_ca_file)
-    except ssl.SSLError as error:
+    except OSError as error:
         raise _unusable("ssl_ca_file", settings.ssl_ca_file, "must hold PEM certificates", error) from error
     context.check_hostname = settings.ssl_check_hostname
     certificate = settings.ssl_certificate_file
     if certificate is not None:
         try:
             context.load_cert_chain(certificate, settings.ssl_key_file, _key_password(settings))
-        except ssl.SSLError as error:
+        except OSError as error:  # an SSLError, or a file that went away since
             wanted = (
                 f"must be a PEM certificate with its key ({variable('ssl_key_file')}, {variable('ssl_key_password')})"
             )
@@ -71,5 +75,5 @@ def _readable(field: str, path: Path | None) -> None:
         raise Fatal(f"{variable(field)}={path}: cannot be read ({error.strerror})") from error
 
 
-def _unusable(field: str, path: Path | None, wanted: str, error: ssl.SSLError) -> Fatal:
-    return Fatal(f"{variable(field)}={path}: {wanted}; {error.reason or error}")
+def _unusable(field: str, path: Path | None, wanted: str, error: OSError) -> Fatal:
+    return Fatal(f"{variable(field)}={path}: {wanted}; {getattr(error, 'reason', None) or error}")
