@@ -1,6 +1,9 @@
 """Settings that come from files or guard the connection: secret files, passwords, TLS."""
 
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,6 +83,13 @@ def test_secrets_are_never_shown() -> None:
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
     secret = {name for name, field in Settings.model_fields.items() if is_secret(field)}
     assert secret == {"sasl_password", "ssl_key_password"}
+
+
+def test_help_shows_no_value_of_the_environment() -> None:
+    command = [sys.executable, "-m", "worker", "run", "--help"]
+    done = subprocess.run(command, env={**os.environ, **SASL}, capture_output=True, text=True, timeout=60, check=True)
+    assert "MODERATION_SASL_PASSWORD" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 # Security arguments
