@@ -206,6 +206,7 @@ class Chaos:
                 say(
                     f"{worker.name} ended by itself with status {status}; starting it again. Its log:\n{worker.tail(800)}"
                 )
+                worker.wait()  # reaped
                 worker.start()
 
     async def _snapshot(self) -> None:
