@@ -25,6 +25,7 @@ from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
 from worker.kafka import lenient
+from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ class KafkaSource:
         self._open: frozenset[TopicPartition] = frozenset()
         self._next: dict[TopicPartition, int] = {}  # of each open partition, what the pipeline has not seen yet
         self._stopped: set[TopicPartition] = set()
+        self._turns = Turns()
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._paused = False
         self._member = False
@@ -163,10 +165,12 @@ class KafkaSource:
         epoch = self._epoch
         timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
         try:
-            fetched = await self.consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max(1, max_records))
+            fetched = await self._turns.take(self.consumer, self._open, timeout, max(1, max_records))
         except NoOffsetForPartitionError:
+            self._take_back(epoch)
             return []  # fetched before its gate was opened, which seeks
         except OffsetOutOfRangeError as error:
+            self._take_back(epoch)
             await self._out_of_range(error.args[0])
             return []
         except BaseException:
