@@ -13,7 +13,8 @@ from worker.core.types import Channel
 from worker.engine import Engine
 from worker.kafka import tokens
 from worker.kafka.cluster import TopicFacts
-from worker.kafka.consumer import KafkaSource, Membership
+from worker.kafka.consumer import KafkaSource
+from worker.kafka.membership import Membership
 from worker.kafka.producer import KafkaSink, Outputs
 from worker.kafka.transactions import TransactionalSink
 from worker.pipeline import Limits, Pipeline

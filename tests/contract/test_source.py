@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from itertools import cycle
 
+import pytest
+
 from tests.contract.worlds import PARTITIONS, Leaving, Watcher, World
 from worker.core.types import Record
 
@@ -74,6 +76,27 @@ async def test_polls_for_nothing_return_nothing_and_keep_the_membership(world: W
     await world.append(1, *values(5))
     assert of(await read(source, watcher, 5), 1) == values(5)
     assert len([word for word, _ in watcher.told if word == "assigned"]) == 1
+
+
+@pytest.mark.parametrize("hot", range(PARTITIONS))
+@pytest.mark.parametrize("paused", [False, True], ids=["running", "paused again and again"])
+@pytest.mark.parametrize("max_records", [1, 5])
+async def test_a_cold_partition_is_read_within_a_few_records_of_a_hot_one(
+    world: World, hot: int, paused: bool, max_records: int
+) -> None:
+    cold = PARTITIONS - 1 - hot
+    await world.append(hot, *values(3000))
+    await world.append(cold, b"cold")
+    source, _ = await joined(world)
+    found: list[Record] = []
+    async with asyncio.timeout(SECONDS):
+        while not of(found, cold):
+            found += await source.poll(max_records) or ()
+            assert len(found) <= 10 * max_records, "only records of the hot partition"
+            if paused:  # as where memory is full: what was fetched is dropped
+                assert await source.poll(0) == []
+    assert of(found, cold) == [b"cold"]
+    assert of(found, hot) == values(len(found) - 1)
 
 
 async def test_tombstones_and_records_without_a_key_are_read(world: World) -> None:

@@ -41,6 +41,8 @@ class MemorySource(Source):
         self._rebalance: Rebalance | None = None
         self._assigned: tuple[Partition, ...] = ()
         self._open: dict[Partition, int] = {}
+        self._served: dict[Partition, int] = {}
+        self._polls = 0
         self._epoch = 0
         self._revoking = asyncio.Lock()
 
@@ -65,6 +67,7 @@ class MemorySource(Source):
 
     async def poll(self, max_records: int) -> Sequence[Record]:
         epoch = self._epoch
+        self._polls += 1
         fresh = [partition for partition in self._assigned if partition not in self._open]
         await self._travel()
         if epoch != self._epoch or self._rebalance is None:
@@ -87,11 +90,13 @@ class MemorySource(Source):
         taken = taken[:max_records]
         for record in taken:
             self._open[record.partition] = record.offset + 1
+            self._served[record.partition] = self._polls
         return taken
 
     def _fetched(self) -> list[Record]:
         log = self._broker.log
-        return [record for p, position in self._open.items() for record in log[p] if record.offset >= position]
+        turns = sorted(self._open.items(), key=lambda item: self._served.get(item[0], 0))  # who waited longest is first
+        return [record for p, position in turns for record in log[p] if record.offset >= position]
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         await self._travel()

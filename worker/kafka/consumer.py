@@ -9,7 +9,7 @@ Where outputs are transactional the partition's former owner is fenced first: it
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -26,6 +26,8 @@ from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
 from worker.kafka import group_errors, lenient
+from worker.kafka.membership import Fences, Membership
+from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -36,32 +38,6 @@ IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
 COMMIT_SECONDS = 5.0
 LEAVE_SECONDS = 3.0
-
-
-class Membership(Protocol):
-    """What the operator is told about group membership. Called on the event loop."""
-
-    def joined(self) -> None:
-        """The worker is in the group, with or without partitions."""
-
-    def assigned(self, partitions: int) -> None:
-        """A rebalance ended with this many partitions for the worker."""
-
-    def partition_stopped(self, partition: Partition) -> None:
-        """A partition is not read: its commit lies outside the log."""
-
-    def offset_jumped(self) -> None:
-        """A partition went on at its earliest offset, because its commit lay outside the log."""
-
-
-class Fences(Protocol):
-    """What has to be done of a partition before it is read and after it was given up, outside the listener or bounded."""
-
-    async def open(self, partitions: Collection[Partition]) -> None:
-        """Make sure that nobody else can publish for these. Raises Transient while that is not possible, or Fatal."""
-
-    async def close(self, partitions: Collection[Partition]) -> None:
-        """They are someone else's now."""
 
 
 class KafkaSource:
@@ -92,6 +68,7 @@ class KafkaSource:
         self._open: frozenset[TopicPartition] = frozenset()
         self._next: dict[TopicPartition, int] = {}  # of each open partition, what the pipeline has not seen yet
         self._stopped: set[TopicPartition] = set()
+        self._turns = Turns()
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._paused = False
         self._member = False
@@ -184,10 +161,12 @@ class KafkaSource:
         epoch = self._epoch
         timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
         try:
-            fetched = await self.consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max(1, max_records))
+            fetched = await self._turns.take(self.consumer, self._open, timeout, max(1, max_records))
         except NoOffsetForPartitionError:
+            self._take_back(epoch)
             return []  # fetched before its gate was opened, which seeks
         except OffsetOutOfRangeError as error:
+            self._take_back(epoch)
             await self._out_of_range(error.args[0])
             return []
         except BaseException:
