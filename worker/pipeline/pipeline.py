@@ -12,6 +12,7 @@ from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source, Transactions
 from worker.core.types import Partition, Record, Scorable
+from worker.pipeline.chunks import chunks
 from worker.pipeline.commits import Commits, TransactionalCommits
 from worker.pipeline.failures import Failures
 from worker.pipeline.intake_gate import IntakeGate
@@ -20,9 +21,6 @@ from worker.pipeline.limits import Limits
 from worker.pipeline.scoring import Scoring
 
 POLL_RECORDS = 500
-CHUNK_RECORDS = 64
-CHUNK_BYTES = 256 * 1024
-"""Records are prepared in chunks, so that the first are scored while the next are still tokenised."""
 
 
 class Pipeline:
@@ -204,7 +202,7 @@ class Pipeline:
             self._observer.consumed(record)
         self._observer.in_flight(self._budget.posts, self._budget.bytes)
         loop = asyncio.get_running_loop()
-        for chunk in _chunks(opened):
+        for chunk in chunks(opened):
             start = self._clock()
             prepared = await loop.run_in_executor(self._executor, self._prepare, [entry.record for _, entry in chunk])
             self._observer.tokenised(len(chunk), self._clock() - start)
@@ -282,19 +280,6 @@ class Pipeline:
             return False
         working.result()
         return True
-
-
-def _chunks(opened: Sequence[tuple[Lane, Entry]]) -> Iterable[list[tuple[Lane, Entry]]]:
-    chunk: list[tuple[Lane, Entry]] = []
-    size = 0
-    for pair in opened:
-        chunk.append(pair)
-        size += pair[1].record.size
-        if len(chunk) == CHUNK_RECORDS or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _being_cancelled() -> bool:
