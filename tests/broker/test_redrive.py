@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from tests.broker.conftest import Names
 from tests.broker.scene import scene
@@ -77,6 +78,16 @@ class Stage:
         assert process.returncode == 0, err.decode()
         summary: dict[str, Any] = orjson.loads(out)
         return summary
+
+    def transactions(self) -> Transactions:
+        return Transactions(
+            {"bootstrap_servers": self.bootstrap},
+            f"{self.group}.redrive",
+            input_topic=(self.input, 2),
+            dead_letter_topic=(self.dead, 2),
+            deadline=60,
+            batch_bytes=1_000,
+        )
 
     async def put_back(self) -> dict[tuple[bytes | None, bytes | None], Mapping[str, bytes]]:
         """Records of the input topic by key and value; fails where one is there twice."""
@@ -193,14 +204,7 @@ async def test_ended_between_records_it_goes_on_where_it_stopped(
 
 async def test_records_of_an_unfinished_transaction_are_put_back_once_by_the_next_run(stage: Stage) -> None:
     await stage.bury(stage.letter(offset) for offset in range(3))
-    transactions = Transactions(
-        {"bootstrap_servers": stage.bootstrap},
-        f"{stage.group}.redrive",
-        input_topic=(stage.input, 2),
-        dead_letter_topic=(stage.dead, 2),
-        deadline=60,
-        batch_bytes=65536,
-    )
+    transactions = stage.transactions()
     async with transactions:
         producer = transactions._producer
         await producer.begin_transaction()
@@ -232,3 +236,33 @@ async def test_missing_topic_is_named_with_its_setting(kafka: Kafka, topics: Nam
     out, err = await process.communicate()
     assert (process.returncode, out) == (1, b"")
     assert f"topic {stage.dead} (MODERATION_DEAD_LETTER_TOPIC) does not exist" in err.decode()
+
+
+async def test_a_record_that_the_topic_refuses_takes_its_whole_transaction_back(kafka: Kafka, topics: Names) -> None:
+    stage = Stage(kafka, topics)
+    await create_topic(kafka.bootstrap, stage.input, 2, {"max.message.bytes": "2000"})
+    await create_topic(kafka.bootstrap, stage.dead, 2)
+    await stage.bury([stage.letter(0), stage.letter(1, value=os.urandom(5_000))])
+
+    async with stage.transactions() as transactions:
+        with pytest.raises(MessageSizeTooLargeError):
+            await transactions.put(await stage.letters())
+    assert await stage.put_back() == {}
+
+    found = await stage.redrive()
+    assert (found["redriven"], found["skipped"]) == (1, {"too_large": 1})
+
+
+async def test_behind_anothers_open_transaction_it_puts_nothing_back(stage: Stage) -> None:
+    other = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, transactional_id=stage.dead)
+    await stage.bury([stage.letter(0)])
+    async with other:
+        await other.begin_transaction()
+        await asyncio.gather(*[await other.send(stage.dead, b"open", partition=number) for number in (0, 1)])
+        process = await stage.start(MODERATION_RETRY_DEADLINE_SECONDS="1")
+        _, err = await process.communicate()
+        await other.abort_transaction()
+    assert process.returncode == 1
+    assert "another producer's transaction is open there" in err.decode()
+    assert await stage.put_back() == {}
+    assert (await stage.redrive())["redriven"] == 1
