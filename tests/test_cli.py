@@ -14,7 +14,7 @@ from worker.core.errors import Fatal
 from worker.settings import Settings
 from worker.settings.describe import describe
 
-COMMANDS = ("run", "demo", "classify", "check")
+COMMANDS = ("run", "demo", "classify", "check", "redrive")
 
 
 @pytest.fixture
@@ -84,6 +84,11 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         ["demo", "--rate", "nan"],
         ["demo", "--http-port", "65536"],
         ["classify", "a", "b"],
+        ["redrive", "--reason", "bad_luck"],
+        ["redrive", "--since", "yesterday"],
+        ["redrive", "--until", "2026-01-31T08:00:00"],
+        ["redrive", "--rate", "0"],
+        ["redrive", "--limit", "0"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

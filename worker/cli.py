@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from worker import __version__
-from worker.core.errors import Fatal
+from worker.core.errors import Fatal, Reason
 
 Command: TypeAlias = Callable[[argparse.Namespace], int]
 
@@ -30,6 +31,8 @@ examples:
                                                           are settings, model, topics and brokers in order?
   MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker run
                                                           work until SIGTERM
+  MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker redrive --dry-run
+                                                          what dead letters could be put back?
 
 exit codes: 0 done, 1 failed (the message says what to change), 2 wrong usage, 130 interrupted by Ctrl-C
 """
@@ -71,6 +74,17 @@ where they are not. Reads nothing from the input topic and writes nothing, and m
 
 example:
   MODERATION_BOOTSTRAP_SERVERS=kafka:9092 moderation-worker check
+"""
+
+REDRIVE = """\
+Puts dead letters back into the input topic once their cause is mended: key, value and headers as they were, and one
+more header, `redriven`, that tells where and why each try failed. None is put back twice, whenever it is stopped or
+killed and whatever is chosen next time; one that fails again is a new dead letter. What was cut cannot be put back.
+Reads up to where the dead-letter topic ends when it starts. The last line, on stdout, is a summary in JSON.
+
+examples:
+  moderation-worker redrive --dry-run
+  moderation-worker redrive --reason model_failed --since 2026-01-31T08:00:00Z --rate 50
 """
 
 
@@ -115,6 +129,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
     del arguments
     return check.main()
+
+
+def _redrive(arguments: argparse.Namespace) -> int:
+    from worker import redrive
+
+    return redrive.main(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -175,6 +195,21 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="find what is wrong before it runs", description=CHECK)
     check.set_defaults(command=_check)
+
+    redrive = commands.add_parser("redrive", help="put dead letters back once mended", description=REDRIVE)
+    redrive.add_argument(
+        "--reason",
+        action="append",
+        choices=[reason.value for reason in Reason],
+        metavar="REASON",
+        help=f"only those with this reason; may be repeated: {', '.join(Reason)}",
+    )
+    redrive.add_argument("--since", type=_time, metavar="TIME", help="only those written at TIME (RFC 3339) or later")
+    redrive.add_argument("--until", type=_time, metavar="TIME", help="only those written before TIME")
+    redrive.add_argument("--dry-run", action="store_true", help="count them by reason, write nothing")
+    redrive.add_argument("--rate", type=_positive, metavar="R", help="at most R records a second (default: no bound)")
+    redrive.add_argument("--limit", type=_positive_int, metavar="N", help="at most N records")
+    redrive.set_defaults(command=_redrive)
     return parser
 
 
@@ -190,6 +225,16 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return number
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} is no time with its zone, such as 2026-01-31T08:00:00Z")
+    return found
 
 
 def _port(text: str) -> int:

@@ -66,7 +66,9 @@ class Settings(BaseSettings):
     )
 
     # Topics and group
-    bootstrap_servers: Servers = Field(default="", description="Kafka brokers to start from; run and check need it.")
+    bootstrap_servers: Servers = Field(
+        default="", description="Kafka brokers to start from; run, check and redrive need it."
+    )
     input_topic: Topic = Field(default="posts", description="Topic the posts are read from.")
     output_topic: Topic = Field(default="verdicts", description="Topic the verdicts are written to.")
     dead_letter_topic: Topic = Field(
