@@ -11,7 +11,7 @@ from tests.broker.scene import made_up_posts, scene
 from tests.broker.ways import login, password
 from tests.harness.permissions import Grant, set_grants
 from tests.harness.secure import SecureKafka
-from tests.harness.topics import committed_offsets, create_topic, read_all
+from tests.harness.topics import committed_offsets, create_topic, read_all, transactions_ended
 from worker.settings import load
 from worker.wiring import connection
 
@@ -88,6 +88,7 @@ async def test_exactly_once_needs_a_transactional_id_of_the_groups_prefix_beside
     grants |= {("WRITE", "TRANSACTIONAL_ID", prefixed), ("DESCRIBE", "TRANSACTIONAL_ID", prefixed)}
     set_grants(secure_kafka.bootstrap, secure_kafka.limited, grants)
     await _transaction(secure_kafka, topics, f"{topics('group')}.{topics('input')}.0")
+    await transactions_ended(secure_kafka.bootstrap, topics("output"))
     [record] = await read_all(secure_kafka.bootstrap, topics("output"))
     assert record.value == b"verdict"
     assert await committed_offsets(secure_kafka.bootstrap, topics("group"), topics("input")) == {0: 1}

@@ -7,6 +7,7 @@ failure every later send of that partition fails too. So a failure is not repair
 import asyncio
 from asyncio import Future
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -45,7 +46,7 @@ class Outputs:
         limits: Mapping[Channel, int],
     ) -> None:
         self._topics = topics
-        self._stored = False  # something was
+        self._stored: set[str] = set()  # topics in which something was
         # With equal partition counts a verdict goes to its post's partition; else murmur2 of the key decides.
         self._same_partition = facts[Channel.OUTPUT].partitions == input_partitions
         smallest = min((f.max_message_bytes for f in facts.values() if f.max_message_bytes), default=BATCH_BYTES)
@@ -79,8 +80,8 @@ class Outputs:
             except KafkaTimeoutError:  # the buffer stayed full: nothing was taken, so trying again is safe
                 log.warning("the producer's buffer is full, waiting", topic=self._topics[outgoing.channel])
             else:
-                if not self._stored:
-                    future.add_done_callback(self._acknowledged)
+                if (topic := self._topics[outgoing.channel]) not in self._stored:
+                    future.add_done_callback(partial(self._acknowledged, topic))
                 return future
 
     def refuse(self, error: BaseException) -> None:
@@ -94,15 +95,16 @@ class Outputs:
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
             ) from error
         denied = isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError))
-        if denied and not self._stored:
+        if denied and not any(repr(topic) in repr(error) for topic in self._stored):
             raise Fatal(
                 "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
                 f" ({self._topics[Channel.OUTPUT]}) and MODERATION_DEAD_LETTER_TOPIC ({self._topics[Channel.DEAD_LETTER]})"
                 f" (docs/security.md): {error!r}"
             ) from error
 
-    def _acknowledged(self, future: "Future[Any]") -> None:
-        self._stored = self._stored or not (future.cancelled() or future.exception())
+    def _acknowledged(self, topic: str, future: "Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._stored.add(topic)
 
 
 class KafkaSink:
