@@ -108,7 +108,7 @@ def check(rows: Sequence[Parity], bounds: Bounds) -> None:
         raise Fatal(
             "export: quantization costs more than it may:\n  "
             + "\n  ".join(wrong)
-            + "\ntry --smoothing 0.7, another --calibration-method, or --keep-fp32 with the layers that "
+            + "\ntry --smoothing 0.7, another --calibration-method, --quantize-aware 300, or --keep-fp32 with the layers that "
             "--sensitivity names; --max-auroc-cost, --max-flips and --max-clear-flips move the bounds"
         )
 
