@@ -70,6 +70,7 @@ class Chaos:
         self._records = records
         self._draw = draw
         self._started = time.monotonic()
+        self._open: dict[str, int] = {}  # positions by worker, when all were last found busy
         self._down: set[str] = set()  # workers that are not running because of a fault
 
     async def run(self, faults: Sequence[Fault], posts: int) -> None:
@@ -82,13 +83,13 @@ class Chaos:
         await self._until(self._shared, "all workers to hold partitions")
         for number, fault in enumerate(faults, 1):
             await self._until(self._busy, "every worker to have work")
-            victim, open_positions = await self._victim()
+            victim, open_positions = self._victim()
             begun = self._now()
             await self._do(fault, victim)
             event = Event(fault.kind, victim.name, round(begun, 2), round(self._now(), 2), open_positions)
             self.seen.events.append(event)
             say(f"{number}/{len(faults)} {fault.kind} {victim.name}: {open_positions} positions were open")
-        await self._feed(max(0, posts - self.seen.progress[-1][1]))
+        await self._until(lambda: self._fed(posts), "the rest of the posts to be fed")
         await self._until(self._drained, "every position to be committed")
         await self._stop()
 
@@ -131,7 +132,7 @@ class Chaos:
     async def _kill(self, victim: Worker) -> None:
         victim.kill()
         self._down.add(victim.name)
-        await self._snapshot()  # after the kill, before any restart
+        await self._until(self._looked, "a look after the kill, before any restart")
 
     async def _terminate(self, victim: Worker) -> None:
         self._down.add(victim.name)
@@ -140,18 +141,16 @@ class Chaos:
         if status != 0:
             self.seen.failures.append(f"{victim.name} ended with status {status} after SIGTERM, not 0")
             say(f"the end of its log:\n{victim.tail()}")
-        await self._snapshot()
+        await self._until(self._looked, "a look after the end")
 
     def _start(self, worker: Worker) -> None:
         worker.start()
         self._down.discard(worker.name)
 
-    async def _victim(self) -> tuple[Worker, int]:
-        """One of the workers that have open positions, and how many it has."""
-        work = await self._work()
-        chosen = [worker for worker in self._workers if work.get(worker.name)]
-        victim = self._draw.choice(chosen) if chosen else self._workers[0]
-        return victim, work.get(victim.name, 0)
+    def _victim(self) -> tuple[Worker, int]:
+        """One of the workers, which all have open positions, and how many it has."""
+        victim = self._draw.choice(self._workers)
+        return victim, self._open.get(victim.name, 0)
 
     async def _work(self) -> dict[str, int]:
         ends, committed = await self._watch.input_ends(), await self._watch.committed()
@@ -162,6 +161,9 @@ class Chaos:
 
     # What is waited for
 
+    async def _looked(self) -> bool:
+        return True  # a snapshot was taken
+
     async def _shared(self) -> bool:
         held = await self._watch.members()
         working = sorted(name for name, partitions in held if partitions)
@@ -171,8 +173,13 @@ class Chaos:
         _, fed, committed = self.seen.progress[-1]
         if (wanted := BACKLOG - (fed - committed)) > BACKLOG // 4:
             await self._feed(wanted)
-        work = await self._work()
-        return await self._shared() and all(work.get(worker.name) for worker in self._workers)
+        self._open = await self._work()
+        return await self._shared() and all(self._open.get(worker.name) for worker in self._workers)
+
+    async def _fed(self, posts: int) -> bool:
+        if (missing := posts - self.seen.progress[-1][1]) > 0:
+            await self._feed(missing)
+        return missing <= 0
 
     async def _gone(self, worker: Worker) -> bool:
         held = await self._watch.members()
