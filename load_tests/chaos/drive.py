@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -138,7 +139,7 @@ class Chaos:
         self._down.add(victim.name)
         victim.terminate()
         status = await asyncio.to_thread(victim.wait)
-        if status != 0:
+        if status not in {0, -signal.SIGTERM}:  # the latter before it had begun: it was started a moment ago
             self.seen.failures.append(f"{victim.name} ended with status {status} after SIGTERM, not 0")
             say(f"the end of its log:\n{victim.tail()}")
         await self._until(self._looked, "a look after the end")
