@@ -193,7 +193,7 @@ class Chaos:
     async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            with suppress(KafkaError):  # the broker is busy coming back
+            with suppress(KafkaError, OSError):  # the broker is busy coming back
                 before = self.seen.progress[-1:]
                 await self._snapshot()
                 if before and before[0][2] != self.seen.progress[-1][2]:
