@@ -101,6 +101,8 @@ class TransactionalCommits(Commits):
                 group.create_task(self._commit(lane))
 
     async def _commit(self, lane: Lane) -> None:
+        if lane.broken or lane.closed:
+            return
         # What is not acknowledged in time waits for the next commit, or for the deadline of acknowledgements.
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS) as patience, lane.sending:
@@ -114,7 +116,8 @@ class TransactionalCommits(Commits):
             await self._transactions.commit(lane.partition, offset)
         except (Transient, Fatal) as error:
             self._observer.committed(False)
-            lane.fail(error)
+            if not lane.closed:  # else its producer is gone already, and nothing follows in it
+                lane.fail(error)
             return
         self._observer.committed(True)
         if not lane.closed:
