@@ -79,7 +79,7 @@ class Commits:
 
 
 class TransactionalCommits(Commits):
-    """Commits each lane's outputs and offset in one transaction; lanes do not wait for each other.
+    """Commits each lane's outputs and offset in one transaction, those of all lanes side by side.
 
     The offset must be one past the last record in the transaction: so nothing is sent meanwhile, and all that was sent
     is acknowledged first (a commit succeeds even where sends failed).
