@@ -14,13 +14,14 @@ from tqdm import tqdm
 
 from worker.core.errors import Fatal, Transient
 from worker.kafka.cluster import inspect
+from worker.kafka.producer import BATCH_BYTES
 from worker.ops import logs
 from worker.redrive.errors import explain
 from worker.redrive.letters import Letter
 from worker.redrive.marks import Marks, decode, is_mark
 from worker.redrive.reading import Letters
 from worker.redrive.selection import Selection, Tally, select
-from worker.redrive.writing import BATCH_BYTES, Transactions
+from worker.redrive.writing import Transactions
 from worker.settings import Settings, load
 from worker.wiring import connection, existing
 

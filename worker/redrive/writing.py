@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from worker.core.errors import Fatal
+from worker.kafka.producer import BATCH_BYTES, abandon
 from worker.redrive import marks
 from worker.redrive.letters import Letter
 
-BATCH_BYTES = 64 * 1024
 LARGEST_BYTES = 101 * 1024 * 1024
 """More than a dead letter can have: the topic's own limit is what counts."""
 ABORT_SECONDS = 3.0
@@ -54,12 +54,12 @@ class Transactions:
             async with asyncio.timeout(self._start_seconds):  # aiokafka asks for a producer id without end
                 await self._producer.start()
         except BaseException:
-            await self._abandon()
+            await abandon(self._producer)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._abandon()  # outside of a transaction nothing is unsent
+        await abandon(self._producer)  # outside of a transaction nothing is unsent
 
     async def put(self, letters: Sequence[Letter]) -> None:
         """Put these records back and mark them, all or none. Raises Fatal where no acknowledgement came in time."""
@@ -97,10 +97,3 @@ class Transactions:
             headers=list(letter.headers()),
         )
         return sent
-
-    async def _abandon(self) -> None:
-        sender = self._producer._sender  # noqa: SLF001
-        if sender is not None and sender.sender_task is not None:
-            sender.sender_task.cancel()
-        await self._producer.client.close()
-        self._producer._closed = True  # noqa: SLF001 - or it complains when it is collected
