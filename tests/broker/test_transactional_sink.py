@@ -90,6 +90,19 @@ async def test_output_and_offset_appear_together(stage: Stage) -> None:
     assert (await stage.published(), await stage.committed()) == ([b"a"], 7)
 
 
+async def test_commit_of_a_transaction_that_is_not_over_is_waited_for(stage: Stage) -> None:
+    sink = stage.sink()
+    await sink.open([stage.one])
+    await (await send(stage, sink, b"a"))
+    producer = sink._producer(stage.one)
+    await producer.send_offsets_to_transaction({TopicPartition(*stage.one): 7}, stage.group)
+    asking = asyncio.ensure_future(stage.committed())
+    await asyncio.wait([asking], timeout=1)
+    assert not asking.done()
+    await producer.commit_transaction()
+    assert await asking == 7
+
+
 async def test_former_owner_publishes_nothing_once_the_partition_is_opened(stage: Stage) -> None:
     zombie, heir = stage.sink(), stage.sink()
     await zombie.open([stage.one])

@@ -25,13 +25,13 @@ from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
-from worker.kafka import group_errors, lenient
+from worker.kafka import group_offsets, lenient
 from worker.kafka.membership import Fences, Membership
 from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
 
-group_errors.install()
+group_offsets.install()
 lenient.install()
 
 IDLE_SECONDS = 1.0

@@ -5,11 +5,12 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupAuthorizationFailedError
-from aiokafka.protocol.commit import OffsetFetchResponse_v3
+from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
-from worker.kafka import group_errors
+from worker.kafka import group_offsets
+from worker.kafka.group_offsets import OffsetFetchResponse_v7, StableOffsetFetchRequest
 
-LOADING, NOT_COORDINATOR, NOT_ALLOWED = 14, 16, 30
+LOADING, NOT_COORDINATOR, NOT_ALLOWED, UNSTABLE = 14, 16, 30, 88
 ONE = TopicPartition("posts", 0)
 
 
@@ -35,8 +36,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     async def send(_coordinator: object, _request: object) -> object:
         return found.pop(0)
 
-    monkeypatch.setattr(group_errors, "_send", send)
-    group_errors.install()
+    monkeypatch.setattr(group_offsets, "_send", send)
+    group_offsets.install()
     yield found
     assert found == []
 
@@ -68,3 +69,21 @@ async def test_group_that_may_not_be_read_is_an_error(answers: list[Any]) -> Non
 async def test_group_without_a_commit_has_none(answers: list[Any]) -> None:
     answers.append(OffsetFetchResponse_v3(0, [("posts", [(0, -1, "", 0)])], 0))
     assert await Coordinator().fetch_committed_offsets([ONE]) == {}
+
+
+def stable(offset: int, code: int = 0) -> OffsetFetchResponse_v7:
+    return OffsetFetchResponse_v7(0, [("posts", [(0, offset, -1, "", code, {})], {})], 0, {})
+
+
+async def test_offset_of_a_transaction_that_is_not_over_is_waited_for(answers: list[Any]) -> None:
+    answers += [stable(-1, UNSTABLE), stable(9)]
+    found = await Coordinator().fetch_committed_offsets([ONE])
+    assert found[ONE].offset == 9
+
+
+@pytest.mark.parametrize(("newest", "version"), [(10, 7), (7, 7), (5, 3), (1, 1)])
+def test_stable_offsets_are_asked_for_where_the_broker_understands(newest: int, version: int) -> None:
+    request = StableOffsetFetchRequest(OffsetFetchRequest("group", [("posts", [0])]))
+    built = request.prepare({9: (0, newest)})
+    assert version == type(built).API_VERSION
+    assert (built.encode()[-2:] == b"\x01\x00") is (version == 7)  # the last field, before no tags
