@@ -101,6 +101,7 @@ def assemble(
         scoring_threads=engine.scoring_threads,
         commit_interval=settings.commit_interval_seconds,
         drain_timeout=settings.drain_timeout_seconds,
+        last_commit_timeout=min(10.0, (settings.rebalance_timeout_seconds - settings.drain_timeout_seconds) / 2),
         backoff=Backoff(deadline=settings.ack_deadline_seconds),
         breaker=_breaker(settings),
     )

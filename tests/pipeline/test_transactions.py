@@ -1,5 +1,7 @@
 """Exactly once: what is visible and what is committed are the same, whatever happens in between."""
 
+import asyncio
+
 from tests.pipeline.fakes import A, B, post, posts
 from tests.pipeline.rig import Rig
 from tests.pipeline.transactions import FakeTransactions
@@ -44,7 +46,7 @@ async def test_large_transaction_is_committed_before_its_time() -> None:
 
 async def test_nothing_is_sent_while_a_transaction_is_committed() -> None:
     rig = Rig(post(0), limits=OFTEN, transactional=True)
-    sink_of(rig).commit_seconds = 1.0
+    sink_of(rig).commit_seconds[A] = 1.0
     await rig.settle(0.2)
     rig.source.append(*posts(3, first=1))
     await rig.settle(0.5)
@@ -117,4 +119,29 @@ async def test_partition_that_does_not_drain_in_time_is_given_up_uncommitted() -
     await rig.source.revoke(A)
     assert (sink.commits, sink.visible) == ([], [])
     assert rig.pipeline.budget.posts == 0
+    await rig.stop()
+
+
+async def test_slow_commit_of_one_partition_does_not_delay_those_of_others() -> None:
+    rig = Rig(*posts(3), *posts(1, B), limits=OFTEN, transactional=True)
+    sink = sink_of(rig)
+    sink.commit_seconds[A] = 60.0
+    await rig.settle(1)
+    rig.source.append(*posts(2, B, first=1))
+    await rig.settle(1)
+    assert sink.commits == [(B, 1), (B, 3)]
+    await rig.settle(60)
+    assert (A, 3) in sink.commits
+    await rig.stop()
+
+
+async def test_last_commit_of_a_revocation_is_bounded() -> None:
+    rig = Rig(*posts(3), limits=Limits(commit_interval=50.0, last_commit_timeout=3.0), transactional=True)
+    sink = sink_of(rig)
+    await rig.settle()
+    sink.commit_seconds[A] = 1000.0
+    before = asyncio.get_running_loop().time()
+    await rig.source.revoke(A)
+    assert asyncio.get_running_loop().time() - before == 3.0
+    assert sink.commits == []
     await rig.stop()

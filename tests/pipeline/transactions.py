@@ -16,7 +16,7 @@ class FakeTransactions(FakeSink):
         super().__init__(automatic=automatic)
         self.visible: list[Sent] = []
         self.commits: list[tuple[Partition, int]] = []
-        self.commit_seconds = 0.0
+        self.commit_seconds: dict[Partition, float] = {}
         self.commit_faults: list[Exception] = []
         self._source = source
         self._open: dict[Partition, list[Sent]] = defaultdict(list)
@@ -28,7 +28,7 @@ class FakeTransactions(FakeSink):
 
     async def commit(self, partition: Partition, offset: int) -> None:
         assert not self.halted, "a transaction was committed after a failure"
-        await asyncio.sleep(self.commit_seconds)
+        await asyncio.sleep(self.commit_seconds.get(partition, 0.0))
         if self.commit_faults:
             raise self.commit_faults.pop(0)
         if self.halted:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
@@ -26,7 +26,8 @@ from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.types import Partition, Record
 from worker.kafka import group_offsets, lenient
-from worker.kafka.membership import Fences, Membership
+from worker.kafka.membership import Fences, Listener, Membership
+from worker.kafka.records import record as as_record
 from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ lenient.install()
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
 COMMIT_SECONDS = 5.0
+OPEN_SECONDS = 30.0
 LEAVE_SECONDS = 3.0
 
 
@@ -70,6 +72,7 @@ class KafkaSource:
         self._stopped: set[TopicPartition] = set()
         self._turns = Turns()
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
+        self._fencing: asyncio.Future[None] | None = None
         self._paused = False
         self._member = False
         self._has_read = False  # until then, a refusal is one of permissions that were never granted
@@ -90,7 +93,7 @@ class KafkaSource:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
-        self._consumer.subscribe([self._topic], listener=_Listener(self._on_revoked, self._on_assigned))
+        self._consumer.subscribe([self._topic], listener=Listener(self._on_revoked, self._on_assigned))
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once, and disconnect."""
@@ -132,8 +135,7 @@ class KafkaSource:
 
     def rejoin(self) -> None:
         """Join the group anew, and read nothing until that is done: another worker took a partition of ours."""
-        self._epoch += 1
-        self._assigned = self._open = frozenset()
+        self._begin_epoch()
         self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - unsubscribing would lose the session
 
     def end_offsets(self) -> dict[Partition, int]:
@@ -174,7 +176,7 @@ class KafkaSource:
             raise
         if epoch != self._epoch:
             return []  # of another assignment: read again from the commit once the gate opens
-        records = [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+        records = [as_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
         self._has_read |= bool(fetched)
         self._next |= {TopicPartition(*r.partition): r.offset + 1 for r in records}
         return records
@@ -192,9 +194,10 @@ class KafkaSource:
     async def _open_gates(self) -> None:
         epoch = self._epoch
         closed = self._assigned - self._stopped - self._open
-        if self._fences is not None:
-            await self._fences.open([Partition(*tp) for tp in sorted(closed)])
-        starts = {tp: await self._start(tp) for tp in closed}
+        if self._fences is not None and not await self._fence(self._fences, closed):
+            return
+        async with asyncio.timeout(OPEN_SECONDS):  # aiokafka asks for a commit without end
+            starts = {tp: await self._start(tp) for tp in closed}
         if epoch != self._epoch:
             return
         for tp, offset in starts.items():
@@ -204,6 +207,20 @@ class KafkaSource:
         self.consumer.resume(*starts)
         if self._rebalance is not None:
             self._rebalance.assigned([Partition(*tp) for tp in sorted(starts)])
+
+    async def _fence(self, fences: Fences, closed: Collection[TopicPartition]) -> bool:
+        """Whether these partitions are ours alone; False where they are taken away meanwhile."""
+        epoch = self._epoch
+        self._fencing = asyncio.ensure_future(fences.open([Partition(*tp) for tp in sorted(closed)]))
+        try:
+            await self._fencing
+        except asyncio.CancelledError:
+            if not self._fencing.cancelled() or epoch == self._epoch:
+                self._fencing.cancel()
+                raise
+        finally:
+            self._fencing = None
+        return epoch == self._epoch
 
     async def _start(self, tp: TopicPartition) -> int:
         committed = await self.consumer.committed(tp)
@@ -255,9 +272,14 @@ class KafkaSource:
         self._failures += 1
         await asyncio.sleep(delay)
 
-    async def _on_revoked(self, revoked: Collection[TopicPartition]) -> None:
+    def _begin_epoch(self, assigned: Collection[TopicPartition] = ()) -> None:
         self._epoch += 1
-        self._assigned = self._open = frozenset()
+        self._assigned, self._open = frozenset(assigned), frozenset()
+        if self._fencing is not None:
+            self._fencing.cancel()  # late, it would fence the next owner
+
+    async def _on_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._begin_epoch()
         self._stopped.clear()
         partitions = [Partition(*tp) for tp in sorted(revoked)]
         if self._rebalance is not None:
@@ -266,33 +288,9 @@ class KafkaSource:
             await self._fences.close(partitions)
 
     def _on_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._epoch += 1
-        self._assigned, self._open = frozenset(assigned), frozenset()
+        self._begin_epoch(assigned)
         self._paused = False
         self._member = True
         self._membership.joined()
         self._membership.assigned(len(assigned))
         log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, revoked: Callable[..., Any], assigned: Callable[..., Any]) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._revoked(revoked)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._assigned(assigned)
-
-
-def _record(record: "ConsumerRecord[bytes, bytes]") -> Record:
-    return Record(
-        Partition(record.topic, record.partition),
-        record.offset,
-        record.timestamp if record.timestamp is not None else -1,
-        record.key,
-        record.value,
-        tuple((name, value or b"") for name, value in record.headers),
-    )

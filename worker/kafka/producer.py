@@ -59,9 +59,8 @@ class Outputs:
             # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
             "max_request_size": max(limits.values()) + BATCH_BYTES,
         }
-        self.request_seconds: float = self.arguments.get("request_timeout_ms", 40_000) / 1000
-        # aiokafka tries one server after another, each for as long as a request may take; then it asks for an id.
-        self.start_seconds = (len(str(connection["bootstrap_servers"]).split(",")) + 1) * self.request_seconds
+        self.request_seconds = request_seconds(connection)
+        self.start_seconds = start_seconds(connection)
 
     async def send(self, producer: AIOKafkaProducer, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """See Sink. Waits for room in the producer's buffer."""
@@ -85,10 +84,12 @@ class Outputs:
                 return future
 
     def refuse(self, error: BaseException) -> None:
-        """Raise Fatal where trying again after `error` cannot help: it names what to change.
+        """Raise Fatal where trying again after `error`, or its cause, cannot help: it names what to change.
 
         A permission that was there before may come back.
         """
+        if error.__cause__ is not None:
+            self.refuse(error.__cause__)
         if isinstance(error, MessageSizeTooLargeError):
             raise Fatal(
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
@@ -118,10 +119,11 @@ class KafkaSink:
         """Connect. Raises Fatal where no broker can be reached."""
         producer = AIOKafkaProducer(**self._outputs.arguments)
         try:
-            async with asyncio.timeout(self._outputs.start_seconds):  # aiokafka asks for a producer id without end
+            async with asyncio.timeout(self._outputs.start_seconds):
                 await producer.start()
         except (KafkaError, OSError) as error:
             await abandon(producer)
+            self._outputs.refuse(error)
             raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error!r}") from error
         except BaseException:
             await abandon(producer)
@@ -157,6 +159,16 @@ class KafkaSink:
             await self.start()
         except Fatal as cause:
             raise Transient(str(cause)) from cause
+
+
+def request_seconds(connection: Mapping[str, Any]) -> float:
+    """Seconds that a broker gets for one request."""
+    return float(connection.get("request_timeout_ms", 40_000)) / 1000
+
+
+def start_seconds(connection: Mapping[str, Any]) -> float:
+    """Bound for a start: aiokafka tries one server after another, then it asks for a producer id without end."""
+    return (len(str(connection["bootstrap_servers"]).split(",")) + 1) * request_seconds(connection)
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

@@ -42,6 +42,7 @@ class TransactionalSink:
         self._fenced = fenced
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._halted = asyncio.Event()
+        self._rejoining = False  # until partitions are opened again
 
     async def start(self) -> None:
         """Nothing to do: producers come with partitions."""
@@ -53,17 +54,21 @@ class TransactionalSink:
     async def open(self, partitions: Collection[Partition]) -> None:
         """Fence whoever had these partitions, abort what they left open, be the only one to write for them.
 
-        Raises Transient while that cannot be done, Fatal where it is not allowed. Then none of them is open.
+        Raises Transient while that cannot be done, Fatal where it is not allowed. Then, and where it is cancelled, none
+        of them is open.
         """
         self._halted.clear()
+        self._rejoining = False
         try:
             async with asyncio.TaskGroup() as group:
                 for partition in partitions:
                     group.create_task(self._open(partition))
-        except BaseExceptionGroup as errors:
+        except BaseException as error:
             await self._drop(partitions)
-            fatal, _ = errors.split(Fatal)
-            raise (fatal or errors).exceptions[0] from None
+            if not isinstance(error, BaseExceptionGroup):
+                raise
+            fatal, _ = error.split(Fatal)
+            raise (fatal or error).exceptions[0] from None
 
     async def close(self, partitions: Collection[Partition]) -> None:
         """Give up these partitions. What is uncommitted is aborted, else readers of the output wait for its timeout."""
@@ -78,7 +83,13 @@ class TransactionalSink:
                 await producer.begin_transaction()
             except AssertionError as error:  # aiokafka's answer to a transaction that cannot go on
                 raise Transient("the last transaction has not ended") from error
-        return await self._outputs.send(producer, partition, outgoing)
+        try:
+            future = await self._outputs.send(producer, partition, outgoing)
+        except ProducerFenced:
+            self._lost()
+            raise
+        future.add_done_callback(self._acknowledged)
+        return future
 
     async def commit(self, partition: Partition, offset: int) -> None:
         """See Transactions."""
@@ -93,7 +104,7 @@ class TransactionalSink:
         except (KafkaError, IllegalOperation, AssertionError, TimeoutError) as error:
             log.warning("a transaction failed", partition=partition.partition, error=repr(error))
             if isinstance(error, ProducerFenced):
-                self._fenced()
+                self._lost()
             raise Transient(f"transaction: {error!r}") from error
         finally:
             halted.cancel()
@@ -110,9 +121,21 @@ class TransactionalSink:
         log.warning("publishing failed: beginning anew", error=repr(error))
         self._outputs.refuse(error)
         self.halt()
-        if isinstance(error, ProducerFenced):
-            self._fenced()
         await self._drop(list(self._producers))
+
+    def _acknowledged(self, future: "Future[Any]") -> None:
+        if not future.cancelled() and isinstance(future.exception(), ProducerFenced):
+            self._lost()
+
+    def _lost(self) -> None:
+        """Another worker opened a partition of ours. Told once: all that was on its way fails for the same reason."""
+        if not self._rejoining:
+            log.warning(
+                "another producer took over a partition of ours: joining the group anew. Where this goes on, two groups"
+                " share transactional ids, which are MODERATION_GROUP_ID, a dot and MODERATION_INPUT_TOPIC"
+            )
+            self._rejoining = True
+            self._fenced()
 
     def _producer(self, partition: Partition) -> AIOKafkaProducer:
         producer = self._producers.get(partition)
@@ -127,7 +150,7 @@ class TransactionalSink:
             **self._outputs.arguments, transactional_id=name, transaction_timeout_ms=self._timeout_ms
         )
         try:
-            async with asyncio.timeout(self._outputs.start_seconds):  # aiokafka asks for a producer id without end
+            async with asyncio.timeout(self._outputs.start_seconds):
                 await producer.start()
         except BaseException as error:
             await abandon(producer)

@@ -31,7 +31,8 @@ class Turns:
             try:
                 await asyncio.wait([waiter], timeout=seconds)
             finally:
-                waiter.cancel()
+                if not waiter.cancel() and not waiter.cancelled():
+                    waiter.exception()  # the next take meets it too
             found = await self._ready(consumer, partitions, max_records)
         return found
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from worker.core.errors import Fatal, Transient
 from worker.core.ports import Observer, Source, Transactions
@@ -67,7 +68,7 @@ class Commits:
                     await self._due.wait()
             self._due.clear()
             try:
-                await self.commit(lanes.values())
+                await self._tick(lanes.values())
                 failing_since = None
             except Transient as error:
                 failing_since = failing_since or self._clock()
@@ -77,9 +78,12 @@ class Commits:
             if released and self._clock() - min(released) > deadline:
                 raise Fatal(f"no acknowledgement for {deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")
 
+    async def _tick(self, lanes: Iterable[Lane]) -> None:
+        await self.commit(lanes)
+
 
 class TransactionalCommits(Commits):
-    """Commits each lane's outputs and offset in one transaction, those of all lanes side by side.
+    """Commits each lane's outputs and offset in one transaction; no lane waits for another's.
 
     The offset must be one past the last record in the transaction: so nothing is sent meanwhile, and all that was sent
     is acknowledged first (a commit succeeds even where sends failed).
@@ -88,6 +92,7 @@ class TransactionalCommits(Commits):
     def __init__(self, transactions: Transactions, *arguments: object, **more: object) -> None:
         super().__init__(*arguments, **more)  # type: ignore[arg-type]
         self._transactions = transactions
+        self._running: dict[Lane, asyncio.Task[None]] = {}
 
     @property
     def due(self) -> Callable[[], None] | None:
@@ -99,6 +104,21 @@ class TransactionalCommits(Commits):
         async with asyncio.TaskGroup() as group:
             for lane in list(lanes):
                 group.create_task(self._commit(lane))
+
+    async def regularly(self, lanes: Mapping[Partition, Lane]) -> None:
+        """See Commits."""
+        async with asyncio.TaskGroup() as self._group:
+            await super().regularly(lanes)
+
+    async def _tick(self, lanes: Iterable[Lane]) -> None:
+        """Begin commits without waiting for them: one that takes long must not delay those of other lanes."""
+        for lane in lanes:
+            if lane not in self._running:
+                task = self._running[lane] = self._group.create_task(self._commit(lane))
+                task.add_done_callback(partial(self._ended, lane))
+
+    def _ended(self, lane: Lane, _task: "asyncio.Task[None]") -> None:
+        del self._running[lane]
 
     async def _commit(self, lane: Lane) -> None:
         if lane.broken or lane.closed:

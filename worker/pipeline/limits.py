@@ -10,6 +10,7 @@ from worker.core.retry import Backoff
 class Limits:
     """Times in seconds. `backoff` bounds the wait for acknowledgements and commits too: its deadline is theirs.
 
+    Giving up partitions takes `drain_timeout` and `last_commit_timeout` at most.
     Without a `breaker` nothing but memory pauses intake.
     """
 
@@ -19,6 +20,7 @@ class Limits:
     scoring_threads: int = 1
     commit_interval: float = 1.0
     drain_timeout: float = 25.0
+    last_commit_timeout: float = 10.0
     pause_after: float = 1.0
     backoff: Backoff = field(default_factory=Backoff)
     breaker: BreakerRule | None = None

@@ -134,8 +134,9 @@ class Pipeline:
                 for lane in lanes:
                     await lane.idle.wait()
         try:
-            with suppress(Transient):  # counted already; the next owner reads these positions again
-                await self._commits.commit(lanes)
+            with suppress(Transient, TimeoutError):  # the next owner reads these positions again
+                async with asyncio.timeout(self._limits.last_commit_timeout):
+                    await self._commits.commit(lanes)
         finally:
             self._close(partitions)
             self._failures.went_on(partitions)

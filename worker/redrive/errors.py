@@ -3,6 +3,7 @@
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidProducerEpoch,
+    InvalidTransactionTimeout,
     MessageSizeTooLargeError,
     ProducerFenced,
     TopicAuthorizationFailedError,
@@ -32,6 +33,10 @@ def explain(error: Exception, settings: Settings, transactional_id: str) -> Fata
             return Fatal(
                 f"no permission: grant Write on {settings.input_topic} (MODERATION_INPUT_TOPIC), and Read and Write on"
                 f" {settings.dead_letter_topic} (MODERATION_DEAD_LETTER_TOPIC): {error}"
+            )
+        case InvalidTransactionTimeout():
+            return Fatal(
+                "the brokers' transaction.max.timeout.ms is below the minute that a transaction of redrive may take"
             )
         case MessageSizeTooLargeError():
             return Fatal(

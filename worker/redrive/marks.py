@@ -5,6 +5,7 @@ from struct import Struct
 
 import orjson
 
+from worker.core.errors import Fatal
 from worker.core.types import Headers, Record
 from worker.redrive.letters import Origin
 
@@ -45,6 +46,12 @@ def encode(topic: str, origins: list[Origin]) -> tuple[bytes, bytes, Headers]:
 
 
 def decode(record: Record, topic: str) -> list[Origin]:
-    """The records of input topic `topic` that a mark names."""
-    found = orjson.loads(record.value or b"{}")
-    return [Origin(*origin) for origin in found["origins"]] if found.get("topic") == topic else []
+    """The records of input topic `topic` that a mark names. Raises Fatal for one that `encode` did not write."""
+    try:
+        found = orjson.loads(record.value or b"{}")
+        return [Origin(*map(int, origin)) for origin in found["origins"]] if found["topic"] == topic else []
+    except (KeyError, TypeError, ValueError) as error:
+        raise Fatal(
+            f"{record.partition.topic}, partition {record.partition.partition}, offset {record.offset}: this mark cannot"
+            " be read, so what it speaks of might be put back twice. Who wrote it? Delete it, or let retention do so"
+        ) from error

@@ -7,8 +7,9 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.core.errors import Fatal
-from worker.core.types import Partition, Record
+from worker.core.types import Record
 from worker.kafka import lenient
+from worker.kafka.records import record as as_record
 
 POLL_MS = 500
 AT_ONCE = 500
@@ -73,7 +74,7 @@ class Letters:
             for tp, records in found.items():
                 for record in records:
                     if record.offset < self._ends[tp]:
-                        yield _record(record)
+                        yield as_record(record)
             moved = 0
             for tp in left:
                 position = await self._consumer.position(tp)
@@ -88,10 +89,3 @@ class Letters:
                     f"{left[0].topic} was not read to its end: no broker answers, or another producer's transaction is"
                     f" open there; waited MODERATION_RETRY_DEADLINE_SECONDS={self._patience:g}"
                 )
-
-
-def _record(found: Any) -> Record:
-    headers = tuple((name, value or b"") for name, value in found.headers)
-    return Record(
-        Partition(found.topic, found.partition), found.offset, found.timestamp, found.key, found.value, headers
-    )

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from worker.core.errors import Fatal
-from worker.kafka.producer import BATCH_BYTES, abandon
+from worker.kafka.producer import BATCH_BYTES, abandon, start_seconds
 from worker.redrive import marks
 from worker.redrive.letters import Letter
 
@@ -37,9 +37,7 @@ class Transactions:
         self._input, self._input_partitions = input_topic
         self._letters, self._letter_partitions = dead_letter_topic
         self._deadline = deadline
-        self._start_seconds = (len(str(connection["bootstrap_servers"]).split(",")) + 1) * (
-            connection.get("request_timeout_ms", 40_000) / 1000
-        )
+        self._start_seconds = start_seconds(connection)
         self._producer = AIOKafkaProducer(
             **connection,
             transactional_id=transactional_id,
@@ -51,7 +49,7 @@ class Transactions:
     async def __aenter__(self) -> Self:
         """Connect, and end what an earlier run of this id left open."""
         try:
-            async with asyncio.timeout(self._start_seconds):  # aiokafka asks for a producer id without end
+            async with asyncio.timeout(self._start_seconds):
                 await self._producer.start()
         except BaseException:
             await abandon(self._producer)

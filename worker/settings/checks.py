@@ -47,6 +47,12 @@ def _times(settings: "Settings") -> Iterator[str]:
     ):
         if getattr(settings, smaller) >= getattr(settings, larger):
             yield f"{_shown(settings, smaller)}: must be less than {_shown(settings, larger)} ({why})"
+    transaction, request = settings.transaction_timeout_seconds, settings.request_timeout_seconds
+    if settings.delivery == "exactly_once" and transaction <= settings.commit_interval_seconds + request:
+        yield (
+            f"{_shown(settings, 'transaction_timeout_seconds')}: must exceed {_shown(settings, 'commit_interval_seconds')}"
+            f" and {_shown(settings, 'request_timeout_seconds')} together (a commit may wait so long for its answer)"
+        )
     if settings.max_record_bytes > settings.max_in_flight_bytes:
         yield (
             f"{_shown(settings, 'max_record_bytes')}: must not exceed {_shown(settings, 'max_in_flight_bytes')} "
