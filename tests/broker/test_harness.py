@@ -121,11 +121,11 @@ async def test_a_paused_broker_answers_again_once_resumed(fresh_kafka: Kafka) ->
 async def test_the_gate_holds_back_what_producers_send_and_nothing_else(kafka: Kafka, topics: Names) -> None:
     await create_topic(kafka.bootstrap, topics("input"))
     async with Gate(kafka) as gate:
-        await produce(kafka.gated_bootstrap, topics("input"), RECORDS)
+        await produce(gate.address, topics("input"), RECORDS)
         gate.hold()
-        writing = asyncio.create_task(produce(kafka.gated_bootstrap, topics("input"), RECORDS))
+        writing = asyncio.create_task(produce(gate.address, topics("input"), RECORDS))
         await _until(lambda: gate.held > 0)
-        await _commit(kafka.gated_bootstrap, topics("group"), topics("input"), 0, 3)
+        await _commit(gate.address, topics("group"), topics("input"), 0, 3)
         assert len(await read_all(kafka.bootstrap, topics("input"))) == len(RECORDS)
         assert await committed_offsets(kafka.bootstrap, topics("group"), topics("input")) == {0: 3}
         gate.release()
@@ -138,14 +138,14 @@ async def test_the_gate_drops_what_a_client_sent_before_it_died(kafka: Kafka, to
     async with Gate(kafka) as gate:
         gate.hold()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SENDER, kafka.gated_bootstrap, topics("input"), cwd=ROOT
+            sys.executable, "-c", SENDER, gate.address, topics("input"), cwd=ROOT
         )
         await _until(lambda: gate.held > 0)
         process.kill()
         await process.wait()
         await _until(lambda: gate.held == 0)
         gate.release()
-        await produce(kafka.gated_bootstrap, topics("input"), [(None, b"later")])
+        await produce(gate.address, topics("input"), [(None, b"later")])
     assert [record.value for record in await read_all(kafka.bootstrap, topics("input"))] == [b"later"]
 
 
