@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from load_tests.chaos.schedule import Kind
 from worker.cli import main
 from worker.core.ledger import Entry, Ledger
-from worker.core.types import Partition
+from worker.core.types import Outgoing, Partition
 from worker.kafka.producer import Outputs
 from worker.pipeline import Pipeline
 
@@ -68,8 +68,8 @@ def _failed_send_swallowed() -> None:
     os.environ["MODERATION_REQUEST_TIMEOUT_SECONDS"] = "1"
     original = Outputs.send
 
-    async def send(self: Outputs, *arguments: Any) -> "Future[Any]":
-        sent = await original(self, *arguments)
+    async def send(self: Outputs, producer: Any, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
+        sent = await original(self, producer, partition, outgoing)
         pretended: Future[Any] = asyncio.get_running_loop().create_future()
 
         def done(_: "Future[Any]") -> None:
