@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except HarnessError as error:
             say(str(error))
             return 1
+        say(f"{name}: {results[name]}")
     print(f"{'mutation':30} {'found':5} {'lost':>6} {'twice':>6} {'early':>6} {'order':>6}")
     for name, result in results.items():
         counts = (result[count] for count in ("lost", "duplicated", "early_commits", "out_of_order"))
