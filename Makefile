@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost peers docs lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,12 @@ chaos: .venv/.all ## Faults by a seed, on three workers: SEED=0 FAULTS=200 POSTS
 
 mutations: .venv/.all ## Promises broken on purpose: does the fault lab find each? SEED=0
 	$(BIN)/python -m load_tests.chaos.mutants --seed $(or $(SEED),0)
+
+soak: .venv/.all ## Does anything grow at a steady load, in each delivery? MINUTES=30 LOAD=0.8
+	$(BIN)/python -m load_tests.soak --minutes $(or $(MINUTES),30) --load $(or $(LOAD),0.8)
+
+cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least once, interleaved
+	$(BIN)/python -m load_tests.cost
 
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
