@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost peers docs lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,9 +28,18 @@ check: .venv/.all ## Static checks: formatting, lint, types, layers
 load: .venv/.all ## A crash in the middle of a load: POSTS=50000
 	$(BIN)/python -m load_tests --posts $(or $(POSTS),50000)
 
-chaos: .venv/.all ## Faults by a seed, on three workers: SEED=0 FAULTS=200 POSTS=200000 DELIVERY=exactly_once
+chaos: .venv/.all ## Faults by a seed, on three workers: SEED=0 FAULTS=200 POSTS=200000 DELIVERY=exactly_once KINDS='kill zombie'
 	$(BIN)/python -m load_tests.chaos --seed $(or $(SEED),0) --faults $(or $(FAULTS),200) --posts $(or $(POSTS),200000) \
-	  --delivery $(or $(DELIVERY),exactly_once) --out build/chaos
+	  --delivery $(or $(DELIVERY),exactly_once) --out build/chaos $(if $(KINDS),--kinds $(KINDS))
+
+mutations: .venv/.all ## Promises broken on purpose: does the fault lab find each? SEED=0
+	$(BIN)/python -m load_tests.chaos.mutants --seed $(or $(SEED),0)
+
+soak: .venv/.all ## Does anything grow at a steady load, in each delivery? MINUTES=30 LOAD=0.8
+	$(BIN)/python -m load_tests.soak --minutes $(or $(MINUTES),30) --load $(or $(LOAD),0.8)
+
+cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least once, interleaved
+	$(BIN)/python -m load_tests.cost
 
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)

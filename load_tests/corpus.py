@@ -45,10 +45,10 @@ def posts(seed: int = 0, shared: Path = SHARED) -> Iterator[Post]:
     return (Post(f"post-{number}", text) for number, text in enumerate(texts))
 
 
-def traffic(count: int, seed: int = 0, shared: Path = SHARED) -> Iterator[Keyed]:
+def traffic(count: int, seed: int = 0, shared: Path = SHARED, longest: int | None = None) -> Iterator[Keyed]:
     """`count` records to produce, about one in a hundred hostile, and every hostile kind once where count allows.
 
-    Most have their post's id as key, some have none (they go to any partition).
+    Ordinary texts are cut at `longest` characters. Most have their post's id as key, some have none (they go to any partition).
     """
     ordinary = posts(seed, shared)
     hostile = _hostile()
@@ -58,7 +58,7 @@ def traffic(count: int, seed: int = 0, shared: Path = SHARED) -> Iterator[Keyed]
             yield next(hostile)
         else:
             post = next(ordinary)
-            yield _record(post, number)
+            yield _record(Post(post.id, post.text[:longest]), number)
 
 
 def _record(post: Post, number: int) -> Keyed:

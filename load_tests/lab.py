@@ -65,7 +65,7 @@ async def run(plan: Plan) -> Result:
         # A share of the posts alone, or a small run would be in flight as a whole when the kill comes.
         env = {"MODERATION_MAX_IN_FLIGHT_POSTS": str(max(20, min(2000, plan.posts // 25)))}
         workers = [
-            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command, env=env))
+            stack.enter_context(Worker(name, kafka.gates[0], names, folder, command=plan.command, env=env))
             for name in WORKERS
         ]
 

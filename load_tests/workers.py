@@ -1,6 +1,7 @@
 """Workers as operators run them: processes of their own, told what to do by their environment."""
 
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -87,6 +88,17 @@ class Worker:
         """SIGCONT: it goes on where it was, not knowing what it missed."""
         if self._process is not None:
             self._process.signal(signal.SIGCONT)
+
+    def fill_disk(self, *, full: bool) -> None:
+        """Let every write to a file fail, as on a full disk: its log is the only one. Or let them succeed again."""
+        if self._process is not None:
+            self._process.limit(resource.RLIMIT_FSIZE, 1 if full else None)
+
+    def starve(self, *, hungry: bool) -> None:
+        """Give it no more memory than it has now, so that allocations fail; or as much as it likes again."""
+        if self._process is not None:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[0])
+            self._process.limit(resource.RLIMIT_AS, pages * resource.getpagesize() if hungry else None)
 
     def ended(self) -> int | None:
         """The exit status of a worker that ended by itself; None where it runs or was killed by us."""

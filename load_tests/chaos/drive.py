@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 from aiokafka.errors import KafkaError
 
+from load_tests.chaos.faults import Faults
 from load_tests.chaos.schedule import Fault, Kind
 from load_tests.corpus import Keyed
 from load_tests.drive import RunError, say
@@ -22,7 +22,7 @@ from tests.harness.gate import Gate
 from tests.harness.topics import produce
 
 BACKLOG = 1200
-"""Records that wait at least while faults go on: a fault that hits an idle worker proves nothing."""
+"""Records that wait when a fault begins: one that hits an idle worker proves nothing."""
 PATIENCE_SECONDS = 120.0
 TICK_SECONDS = 0.1
 
@@ -50,13 +50,16 @@ class Seen:
 
 
 class Chaos:
-    """One run: `records` (without end) are fed as the workers keep up with them; `draw` chooses the victims."""
+    """One run: `records` (without end) are fed as the workers keep up with them; `draw` chooses the victims.
+
+    `gates`: what each worker, by its name, passes through. Implements Stage.
+    """
 
     def __init__(
         self,
         kafka: Kafka,
         watch: Watch,
-        gate: Gate,
+        gates: Mapping[str, Gate],
         workers: Sequence[Worker],
         topic: str,
         records: Iterator[Keyed],
@@ -65,14 +68,14 @@ class Chaos:
         self.seen = Seen()
         self._kafka = kafka
         self._watch = watch
-        self._gate = gate
         self._workers = workers
         self._topic = topic
         self._records = records
         self._draw = draw
         self._started = time.monotonic()
         self._open: dict[str, int] = {}  # positions by worker, when all were last found busy
-        self._down: set[str] = set()  # workers that are not running because of a fault
+        self._share = 0  # of the posts, to be fed before the next fault
+        self._faults = Faults(kafka, gates, workers, self, draw)
 
     async def run(self, faults: Sequence[Fault], posts: int) -> None:
         """Start, do every fault while the workers are fed, and feed them `posts` in all at least; drain, stop.
@@ -81,77 +84,31 @@ class Chaos:
         """
         for worker in self._workers:
             worker.start()
-        await self._until(self._shared, "all workers to hold partitions")
-        for number, fault in enumerate(faults, 1):
-            await self._until(self._busy, "every worker to have work")
+        await self.until(self.shared, "all workers to hold partitions")
+        for number, fault in enumerate(faults):
+            self._share = posts * number // len(faults)
+            await self.until(self._busy, "every worker to have work")
             victim, open_positions = self._victim()
             begun = self._now()
-            await self._do(fault, victim)
+            await self._faults.do(fault, victim)
             event = Event(fault.kind, victim.name, round(begun, 2), round(self._now(), 2), open_positions)
             self.seen.events.append(event)
-            say(f"{number}/{len(faults)} {fault.kind} {victim.name}: {open_positions} positions were open")
-        await self._until(lambda: self._fed(posts), "the rest of the posts to be fed")
-        await self._until(self._drained, "every position to be committed")
+            self._tell(event, number + 1, len(faults))
+        await self.until(lambda: self._fed(posts), "the rest of the posts to be fed")
+        await self.until(self._drained, "every position to be committed")
         await self._stop()
-
-    async def _do(self, fault: Fault, victim: Worker) -> None:
-        match fault.kind:
-            case Kind.KILL:
-                await self._kill(victim)
-                await asyncio.sleep(fault.seconds)
-                self._start(victim)
-            case Kind.TERMINATE:
-                await self._terminate(victim)
-                self._start(victim)
-            case Kind.ZOMBIE:
-                victim.pause()
-                await self._until(lambda: self._gone(victim), f"the group to give {victim.name} up")
-                victim.resume()
-            case Kind.STORM:
-                for worker in self._workers[:2]:
-                    await self._terminate(worker)
-                    self._start(worker)
-                    await asyncio.sleep(fault.seconds / 2)
-            case Kind.LOSE:
-                self._gate.hold()
-                await asyncio.sleep(fault.seconds)
-                await self._kill(victim)
-                self._gate.release()
-                self._start(victim)
-            case Kind.CUT:
-                self._gate.cut()
-                await asyncio.sleep(fault.seconds)
-                self._gate.mend()
-            case Kind.BROKER_STALL:
-                self._kafka.pause()
-                await asyncio.sleep(fault.seconds)
-                self._kafka.resume()
-            case Kind.BROKER_KILL:
-                self._kafka.kill()
-                await asyncio.to_thread(self._kafka.start)
-
-    async def _kill(self, victim: Worker) -> None:
-        victim.kill()
-        self._down.add(victim.name)
-        await self._until(self._looked, "a look after the kill, before any restart")
-
-    async def _terminate(self, victim: Worker) -> None:
-        self._down.add(victim.name)
-        victim.terminate()
-        status = await asyncio.to_thread(victim.wait)
-        if status not in {0, -signal.SIGTERM}:  # the latter before it had begun: it was started a moment ago
-            self.seen.failures.append(f"{victim.name} ended with status {status} after SIGTERM, not 0")
-            say(f"the end of its log:\n{victim.tail()}")
-        await self._until(self._looked, "a look after the end")
-
-    def _start(self, worker: Worker) -> None:
-        worker.start()
-        self._down.discard(worker.name)
 
     def _victim(self) -> tuple[Worker, int]:
         """One of the workers, which all have open positions, and how many it has."""
         victim = self._draw.choice(self._workers)
         return victim, self._open.get(victim.name, 0)
+
+    def _tell(self, event: Event, number: int, of: int) -> None:
+        left = self._now() / number * (of - number)
+        say(
+            f"{number}/{of} {event.kind} {event.victim}: {event.open_positions} positions were open, "
+            f"{self.seen.progress[-1][1]} records fed, {self._now():.0f} s; {left / 60:.0f} min of faults left"
+        )
 
     async def _work(self) -> dict[str, int]:
         ends, committed = await self._watch.input_ends(), await self._watch.committed()
@@ -162,10 +119,8 @@ class Chaos:
 
     # What is waited for
 
-    async def _looked(self) -> bool:
-        return True  # a snapshot was taken
-
-    async def _shared(self) -> bool:
+    async def shared(self) -> bool:
+        """Whether every worker holds partitions, and nobody else."""
         held = await self._watch.members()
         working = sorted(name for name, partitions in held if partitions)
         return len(held) == len(working) and working == sorted(worker.name for worker in self._workers)
@@ -175,14 +130,17 @@ class Chaos:
         if (wanted := BACKLOG - (fed - committed)) > BACKLOG // 4:
             await self._feed(wanted)
         self._open = await self._work()
-        return await self._shared() and all(self._open.get(worker.name) for worker in self._workers)
+        return (
+            fed >= self._share and await self.shared() and all(self._open.get(worker.name) for worker in self._workers)
+        )
 
     async def _fed(self, posts: int) -> bool:
         if (missing := posts - self.seen.progress[-1][1]) > 0:
             await self._feed(missing)
         return missing <= 0
 
-    async def _gone(self, worker: Worker) -> bool:
+    async def gone(self, worker: Worker) -> bool:
+        """Whether the group has given a worker up."""
         held = await self._watch.members()
         return bool(held) and worker.name not in {name for name, _ in held}
 
@@ -190,7 +148,8 @@ class Chaos:
         _, fed, committed = self.seen.progress[-1]
         return fed == committed
 
-    async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
+    async def until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait for it, and look at the logs meanwhile, once at least. Raises RunError where nothing moves any more."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with suppress(KafkaError, OSError):  # the broker is busy coming back
@@ -209,7 +168,7 @@ class Chaos:
     def _look_after(self) -> None:
         """Start again who gave up by itself, as an orchestrator does."""
         for worker in self._workers:
-            if worker.name not in self._down and (status := worker.ended()) is not None:
+            if worker.name not in self._faults.down and (status := worker.ended()) is not None:
                 self.seen.restarts.append(f"{worker.name} with status {status}")
                 say(
                     f"{worker.name} ended by itself with status {status}; starting it again. Its log:\n{worker.tail(800)}"
@@ -229,7 +188,7 @@ class Chaos:
 
     async def _stop(self) -> None:
         for worker in self._workers:
-            await self._terminate(worker)
+            await self._faults.terminate(worker)
 
     def _now(self) -> float:
         return time.monotonic() - self._started

@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from load_tests.chaos.drive import Seen
-from load_tests.chaos.schedule import Kind
+from load_tests.chaos.schedule import GENTLE, Kind
 from load_tests.history import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run, judged. `delivery` exactly_once allows no repeat at all."""
+    """A run, judged. `delivery` exactly_once allows no repeat at all, nor do workers that were only told to end."""
 
     seed: int
     delivery: str
@@ -21,7 +21,8 @@ class Outcome:
     def failures(self) -> list[str]:
         """The promises broken, and what kept the run from being a test of them."""
         found = [*self.report.failures, *self.seen.failures]
-        if self.delivery == "exactly_once" and self.report.duplicates:
+        gentle = GENTLE.issuperset(event.kind for event in self.seen.events)
+        if self.report.duplicates and (self.delivery == "exactly_once" or gentle):
             found.append(f"duplicates: {self.report.duplicates}")
         idle = [event for event in self.seen.events if not event.open_positions]
         return found + [f"{event.kind} at {event.begun:.0f} s hit {event.victim}, which was idle" for event in idle]

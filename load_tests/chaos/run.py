@@ -10,7 +10,7 @@ from pathlib import Path
 from load_tests import evidence
 from load_tests.chaos.drive import Chaos
 from load_tests.chaos.report import Outcome
-from load_tests.chaos.schedule import schedule
+from load_tests.chaos.schedule import Kind, schedule
 from load_tests.corpus import traffic
 from load_tests.drive import RunError, say
 from load_tests.history import check
@@ -34,6 +34,9 @@ IMPATIENT = {
 }
 """Small bounds, so that a fault's end is soon noticed and a worker has done part of its work when one comes."""
 
+LONGEST = 120
+"""Characters of a text: faults are about positions, and short posts are many positions in a little time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -44,6 +47,7 @@ class Plan:
     posts: int
     delivery: str
     command: str = DEFAULT_COMMAND
+    kinds: tuple[Kind, ...] = tuple(Kind)
     names: Names = field(default_factory=lambda: Names(group="chaos", partitions=6))
 
 
@@ -51,20 +55,23 @@ async def run(plan: Plan) -> Outcome:
     """Run the plan on a broker of its own. Raises HarnessError where that cannot run."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        kafka = stack.enter_context(Kafka())
+        kafka = stack.enter_context(Kafka(gates=len(WORKERS)))
         names = plan.names
         await create_topics(kafka.bootstrap, names)
         env = IMPATIENT | {"MODERATION_DELIVERY": plan.delivery}
         workers = [
-            stack.enter_context(Worker(name, kafka.gated_bootstrap, names, folder, command=plan.command, env=env))
-            for name in WORKERS
+            stack.enter_context(Worker(name, gate, names, folder, command=plan.command, env=env))
+            for name, gate in zip(WORKERS, kafka.gates, strict=True)
         ]
-        async with Watch(kafka.bootstrap, names) as watch, Gate(kafka) as gate:
-            records = traffic(sys.maxsize, plan.seed)
-            chaos = Chaos(kafka, watch, gate, workers, names.input, records, random.Random(plan.seed))
+        async with contextlib.AsyncExitStack() as network, Watch(kafka.bootstrap, names) as watch:
+            gates = {
+                name: await network.enter_async_context(Gate(kafka, number)) for number, name in enumerate(WORKERS)
+            }
+            records = traffic(sys.maxsize, plan.seed, longest=LONGEST)
+            chaos = Chaos(kafka, watch, gates, workers, names.input, records, random.Random(plan.seed))
             complete = True
             try:
-                await chaos.run(schedule(plan.seed, plan.faults), plan.posts)
+                await chaos.run(schedule(plan.seed, plan.faults, plan.kinds), plan.posts)
             except RunError as error:
                 complete = False
                 chaos.seen.failures.append(str(error).splitlines()[0])

@@ -147,10 +147,16 @@ def _series(worker: Worker) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def scene(kafka: Kafka, unique: Callable[[str], str], folder: Path, partitions: int = 4) -> AsyncIterator[Scene]:
+async def scene(
+    kafka: Kafka,
+    unique: Callable[[str], str],
+    folder: Path,
+    partitions: int = 4,
+    config: Mapping[str, str] = BIG_RECORDS,
+) -> AsyncIterator[Scene]:
     """Create the topics of one test, under names that no other test uses."""
     names = Names(unique("input"), unique("output"), unique("dead"), unique("group"), partitions)
-    await create_topic(kafka.bootstrap, names.input, partitions, BIG_RECORDS)
+    await create_topic(kafka.bootstrap, names.input, partitions, config)
     await create_topic(kafka.bootstrap, names.output, partitions)
     await create_topic(kafka.bootstrap, names.dead_letter, 1)
     async with AsyncExitStack() as stack:

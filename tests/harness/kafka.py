@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -22,8 +23,8 @@ from aiokafka.errors import KafkaError
 from tests.harness.distribution import HarnessError, jars, java
 from tests.harness.processes import Guarded
 
-START_SECONDS = 60.0
-"""Four seconds on an idle machine; ten times that where its processors are taken."""
+START_SECONDS = 150.0
+"""Four seconds on an idle machine; many times that where its processors are taken."""
 STOP_SECONDS = 30.0
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 
@@ -34,16 +35,23 @@ class Kafka:
     Addresses stay the same over restarts, and so does the data: `kill` and `start` is a crash and a recovery.
     Topics take 1 MiB records unless their own `max.message.bytes` asks for more (up to 16 MiB); they are never
     created by use. `sasl_bootstrap` is a second listener that asks for `username` and `password` (SASL/PLAIN).
+    `gates`: how many `Gate`s may stand before it, one for each client whose network is to have faults of its own.
     Raises HarnessError where it cannot run.
     """
 
     username = "moderation"
     password = "known-to-the-tests"  # noqa: S105
 
-    def __init__(self, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = (), gates: int = 1
+    ) -> None:
         self._extra = dict(properties or {})
         self._format_options = tuple(format_options)
-        self._port, self._controller_port, self._sasl_port, self._gated_port, self._gate_port = free_ports(5)
+        self._port, self._controller_port, self._sasl_port, *ports = free_ports(3 + 2 * gates)
+        self.gates = [f"127.0.0.1:{port}" for port in ports[:gates]]
+        """Addresses of the gates; nobody answers there until a `Gate` is opened."""
+        self.behind_gates = [("127.0.0.1", port) for port in ports[gates:]]
+        """Where gates pass their traffic on to: listeners that tell clients to come through their gate."""
         self._folder: Path | None = None
         self._process: Guarded | None = None
 
@@ -54,16 +62,6 @@ class Kafka:
     @property
     def sasl_bootstrap(self) -> str:
         return f"127.0.0.1:{self._sasl_port}"
-
-    @property
-    def gated_bootstrap(self) -> str:
-        """The address of the `Gate` before this broker; nobody answers there until one is opened."""
-        return f"127.0.0.1:{self._gate_port}"
-
-    @property
-    def behind_gate(self) -> tuple[str, int]:
-        """Where a `Gate` passes its traffic on to: a listener that tells clients to come through the gate."""
-        return "127.0.0.1", self._gated_port
 
     @property
     def folder(self) -> Path:
@@ -131,6 +129,19 @@ class Kafka:
         """Let a paused broker go on."""
         self._running().signal(signal.SIGCONT)
 
+    def fill_disk(self) -> None:
+        """Let every write to a file fail from now on, as on a full disk, until the broker has given up; then `start`.
+
+        Raises HarnessError where it does not give up.
+        """
+        self._running().limit(resource.RLIMIT_FSIZE, 1)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._running().poll() is None:
+            if time.monotonic() > deadline:
+                raise HarnessError(f"Kafka went on for {STOP_SECONDS:.0f} s on a full disk")
+            time.sleep(0.05)
+        self.kill()  # reaped
+
     def _running(self) -> Guarded:
         if self._process is None:
             raise HarnessError("Kafka is not running")
@@ -157,17 +168,19 @@ class Kafka:
 
     def _properties(self) -> dict[str, str]:
         login = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        gated = {f"GATED{number}": (gate, self.behind_gates[number]) for number, gate in enumerate(self.gates)}
+        listeners = "".join(f",{name}://{host}:{port}" for name, (_, (host, port)) in gated.items())
+        advertised = "".join(f",{name}://{gate}" for name, (gate, _) in gated.items())
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap},"
-            f"GATED://127.0.0.1:{self._gated_port},CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap},"
-            f"GATED://{self.gated_bootstrap}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap}{listeners},"
+            f"CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap}{advertised}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,"
-            "GATED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+            + "".join(f",{name}:PLAINTEXT" for name in gated),
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": f'{login} required user_{self.username}="{self.password}";',
             "log.dirs": str(self.folder / "data"),

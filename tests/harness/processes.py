@@ -1,6 +1,7 @@
 """A child process that cannot outlive its parent, however the parent ends."""
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,11 @@ class Guarded:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process; nothing happens where it has ended."""
         self._process.send_signal(number)
+
+    def limit(self, which: int, size: int | None) -> None:
+        """Lower the limit `which` (resource.RLIMIT_...) of the running process to `size` bytes; None: lift it again."""
+        _, hard = resource.prlimit(self._process.pid, which)
+        resource.prlimit(self._process.pid, which, (hard if size is None else size, hard))
 
     def terminate(self, timeout: float) -> int:
         """SIGTERM, wait up to `timeout` seconds, then kill -9. Returns the exit status."""

@@ -8,10 +8,23 @@ import pytest
 
 from load_tests.chaos.__main__ import parse
 from load_tests.chaos.drive import Event, Seen
+from load_tests.chaos.mutants import find
+from load_tests.chaos.mutations import ALL
 from load_tests.chaos.report import Outcome, draw
 from load_tests.chaos.run import Plan, run
-from load_tests.chaos.schedule import Kind, schedule
+from load_tests.chaos.schedule import GENTLE, Kind, schedule
 from load_tests.history import Report
+
+ROUGH = (
+    Kind.KILL,
+    Kind.ZOMBIE,
+    Kind.LOSE,
+    Kind.NETWORK_ZOMBIE,
+    Kind.ISOLATE,
+    Kind.NO_LOG,
+    Kind.BROKER_KILL,
+    Kind.BROKER_DISK_FULL,
+)
 
 
 def outcome(delivery: str, duplicates: int = 0, open_positions: int = 5, failures: Sequence[str] = ()) -> Outcome:
@@ -55,13 +68,48 @@ def test_command_line_describes_a_run(capsys: pytest.CaptureFixture[str]) -> Non
     assert "at least 1" in capsys.readouterr().err
 
 
+def test_without_any_fault_but_gentle_ones_nothing_may_come_twice() -> None:
+    found = outcome("at_least_once", duplicates=2)
+    found.seen.events[:] = [Event(kind, "a", 1.0, 2.0, 5) for kind in GENTLE]
+    assert found.failures == ["duplicates: 2"]
+    found.seen.events.append(Event(Kind.KILL, "a", 1.0, 2.0, 5))
+    assert found.failures == []
+
+
+def test_kinds_can_be_chosen() -> None:
+    plan, _ = parse(["--kinds", "kill", "zombie", "kill"])
+    assert plan.kinds == (Kind.KILL, Kind.ZOMBIE)
+    assert {fault.kind for fault in schedule(7, 9, plan.kinds)} == set(plan.kinds)
+
+
 @pytest.mark.broker
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("delivery", "faults"), [("exactly_once", 20), ("at_least_once", len(Kind))])
-async def test_promises_are_kept_through_every_kind_of_fault(delivery: str, faults: int) -> None:
-    found = await run(Plan(seed=1, faults=faults, posts=1000, delivery=delivery))
+@pytest.mark.parametrize(
+    ("delivery", "faults", "kinds"),
+    [("exactly_once", max(20, len(Kind)), tuple(Kind)), ("at_least_once", len(ROUGH), ROUGH)],
+)
+async def test_promises_are_kept_through_every_kind_of_fault(
+    delivery: str, faults: int, kinds: tuple[Kind, ...]
+) -> None:
+    found = await run(Plan(seed=1, faults=faults, posts=1000, delivery=delivery, kinds=kinds))
     assert found.failures == []
-    assert {event.kind for event in found.seen.events} == set(Kind)
+    assert {event.kind for event in found.seen.events} == set(kinds)
     assert found.report.posts >= 1000
     # A run in which at least once repeats nothing could not have told the two apart.
     assert (found.report.duplicates > 0) == (delivery == "at_least_once")
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(600)
+async def test_workers_that_are_told_to_end_repeat_nothing() -> None:
+    found = await run(Plan(seed=1, faults=4, posts=1000, delivery="at_least_once", kinds=tuple(sorted(GENTLE))))
+    assert found.failures == []
+    assert found.report.duplicates == 0
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(600)
+async def test_checker_finds_a_promise_that_is_broken() -> None:
+    """`make mutations` shows the others."""
+    found = await find("no-drain", ALL["no-drain"], seed=0)
+    assert found["found"], found
