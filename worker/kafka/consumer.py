@@ -7,12 +7,13 @@ Where outputs are transactional the partition's former owner is fenced first: it
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
@@ -24,9 +25,13 @@ from aiokafka.errors import (
 from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
+from worker.core.trouble import Trouble
 from worker.core.types import Partition, Record
 from worker.kafka import group_offsets, lenient
+from worker.kafka.listener import Listener
 from worker.kafka.membership import Fences, Membership
+from worker.kafka.reach import Reach
+from worker.kafka.records import as_record
 from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -73,7 +78,9 @@ class KafkaSource:
         self._paused = False
         self._member = False
         self._has_read = False  # until then, a refusal is one of permissions that were never granted
-        self._failing_since: float | None = None
+        self._listener = Listener(self._on_revoked, self._on_assigned)
+        self._reach = Reach(backoff.deadline)
+        self._failing: Trouble | None = None
         self._failures = 0
 
     async def join(self, rebalance: Rebalance) -> None:
@@ -90,7 +97,7 @@ class KafkaSource:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
-        self._consumer.subscribe([self._topic], listener=_Listener(self._on_revoked, self._on_assigned))
+        self._consumer.subscribe([self._topic], listener=self._listener)
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once, and disconnect."""
@@ -113,7 +120,7 @@ class KafkaSource:
         except (KafkaError, TimeoutError, Transient) as error:
             await self._wait(error)
             return []
-        self._failing_since = None
+        self._failing = None
         self._failures = 0
         return records
 
@@ -142,8 +149,12 @@ class KafkaSource:
         return {partition: end for partition, end in ends.items() if end is not None}
 
     def position(self, partition: Partition) -> int | None:
-        """The next offset to read of a partition that is open."""
-        return self._next.get(TopicPartition(*partition))
+        """The next offset to read of a partition that is open, past markers of transactions too, which are no records."""
+        tp = TopicPartition(*partition)
+        if tp not in self._open:
+            return None
+        state = self.consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001 - asked without waiting
+        return max(self._next[tp], state.position if state.has_valid_position else 0)
 
     @property
     def consumer(self) -> AIOKafkaConsumer:
@@ -152,7 +163,14 @@ class KafkaSource:
             raise RuntimeError("the source has not joined yet")
         return self._consumer
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """What keeps this source from reading just now."""
+        return self._failing or self._reach.trouble
+
     async def _poll(self, max_records: int) -> Sequence[Record]:
+        self._listener.check()
+        self._reach.look(self.consumer._client, self._clock())  # noqa: SLF001
         if self._member and self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
@@ -174,7 +192,7 @@ class KafkaSource:
             raise
         if epoch != self._epoch:
             return []  # of another assignment: read again from the commit once the gate opens
-        records = [_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
+        records = [as_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
         self._has_read |= bool(fetched)
         self._next |= {TopicPartition(*r.partition): r.offset + 1 for r in records}
         return records
@@ -240,17 +258,18 @@ class KafkaSource:
 
     async def _wait(self, error: Exception) -> None:
         now = self._clock()
-        self._failing_since = self._failing_since or now
-        elapsed = now - self._failing_since
-        delay = self._backoff.delay(self._failures, elapsed, lambda: 0.5)
+        self._failing = Trouble(self._failing.since if self._failing else now, repr(error))
+        elapsed = now - self._failing.since
+        delay = self._backoff.delay(self._failures, elapsed, random.random)
         denied = isinstance(error, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
-        if denied and not self._has_read:
+        if denied and (delay is None or not self._has_read):
             raise Fatal(
                 f"the broker does not let this worker read: grant Read on MODERATION_INPUT_TOPIC ({self._topic}) and on"
                 f" MODERATION_GROUP_ID ({self._arguments['group_id']}) (docs/security.md): {error!r}"
             ) from error
         if delay is None:
-            raise Fatal(f"cannot read {self._topic} in group {self._arguments['group_id']}: {error!r}") from error
+            where = f"{self._topic} in group {self._arguments['group_id']}"
+            raise Fatal(f"cannot read {where}: {error!r} (MODERATION_RETRY_DEADLINE_SECONDS)") from error
         log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
         self._failures += 1
         await asyncio.sleep(delay)
@@ -273,26 +292,3 @@ class KafkaSource:
         self._membership.joined()
         self._membership.assigned(len(assigned))
         log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, revoked: Callable[..., Any], assigned: Callable[..., Any]) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._revoked(revoked)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._assigned(assigned)
-
-
-def _record(record: "ConsumerRecord[bytes, bytes]") -> Record:
-    return Record(
-        Partition(record.topic, record.partition),
-        record.offset,
-        record.timestamp if record.timestamp is not None else -1,
-        record.key,
-        record.value,
-        tuple((name, value or b"") for name, value in record.headers),
-    )
