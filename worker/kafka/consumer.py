@@ -27,7 +27,7 @@ from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.trouble import Trouble
 from worker.core.types import Partition, Record
-from worker.kafka import group_offsets, lenient
+from worker.kafka import group_offsets, lenient, static_members
 from worker.kafka.listener import Listener
 from worker.kafka.membership import Fences, Membership
 from worker.kafka.reach import Reach
@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 group_offsets.install()
 lenient.install()
+static_members.install()
 
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
@@ -170,6 +171,7 @@ class KafkaSource:
 
     async def _poll(self, max_records: int) -> Sequence[Record]:
         self._listener.check()
+        static_members.check(self.consumer._coordinator)  # noqa: SLF001
         self._reach.look(self.consumer._client, self._clock())  # noqa: SLF001
         if self._member and self._open != self._assigned - self._stopped:
             await self._open_gates()
