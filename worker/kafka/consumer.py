@@ -274,6 +274,8 @@ class KafkaSource:
             raise Fatal(f"cannot read {where}: {error!r} (MODERATION_RETRY_DEADLINE_SECONDS)") from error
         log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
         self._failures += 1
+        if isinstance(error, GroupAuthorizationFailedError):  # its heartbeats have ended, and would fail so for ever
+            self.consumer._coordinator.request_rejoin()  # noqa: SLF001
         await asyncio.sleep(delay)
 
     async def _on_revoked(self, revoked: Collection[TopicPartition]) -> None:
