@@ -12,6 +12,7 @@ from worker.core.errors import Fatal
 from worker.settings import Settings, load
 from worker.settings.allowed import variable
 from worker.settings.describe import describe, help_text, markdown
+from worker.wiring import _group
 
 BROKER = {"MODERATION_BOOTSTRAP_SERVERS": "kafka:9092"}
 DOCS = Path(__file__).parents[1] / "docs"
@@ -230,3 +231,10 @@ def test_any_value_gives_settings_or_a_fatal_that_names_the_variable(field: str,
         assert variable(field) in str(error)  # noqa: PT017 - either end is fine
     else:
         assert settings.drain_timeout_seconds < settings.rebalance_timeout_seconds
+
+
+def test_drain_is_a_share_of_the_rebalance_timeout_which_the_group_is_told() -> None:
+    [problem] = problems({"MODERATION_DRAIN_TIMEOUT_SECONDS": "60", "MODERATION_REBALANCE_TIMEOUT_SECONDS": "60"})
+    assert problem.startswith("MODERATION_DRAIN_TIMEOUT_SECONDS=60.0: must be less than MODERATION_REBALANCE_TIMEOUT")
+    group = _group(load({**BROKER, "MODERATION_REBALANCE_TIMEOUT_SECONDS": "30"}))
+    assert group["rebalance_timeout_ms"] == 30_000

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 
 from worker.core.errors import Fatal, Transient
+from worker.core.trouble import Doing
 from worker.core.types import Partition
 from worker.engine import Engine, build_engine
 from worker.kafka.cluster import TopicFacts, inspect
+from worker.kafka.refusals import lost_permission
 from worker.ops import logs
 from worker.ops.health import Health
 from worker.ops.http import HttpServer
@@ -77,9 +79,13 @@ class Worker:
                 if await self._started():
                     await self._work()
             except BaseExceptionGroup as group:
-                raise _first_fatal(group) or group from None
+                raise self._advised(_first_fatal(group)) or group from None
         log.info("stopped")
         return 0
+
+    def _advised(self, fatal: Fatal | None) -> Fatal | None:
+        outputs = (self._settings.output_topic, self._settings.dead_letter_topic)
+        return fatal and Fatal(f"{fatal}{lost_permission(fatal.__cause__, outputs)}")
 
     async def _started(self) -> bool:
         """Everything that may take long before the first record; False where `stop` came first."""
@@ -182,6 +188,9 @@ class Worker:
                 del positions[gone]
                 self._metrics.forget(gone)
                 self._health.forget(gone)
+            troubles = (parts.source.trouble, parts.pipeline.trouble, self._metrics.commits)
+            for doing, trouble in zip(Doing, troubles, strict=True):
+                self._metrics.kafka_failing(doing, self._health.kafka(doing, trouble))
             ends = parts.source.end_offsets()
             for partition, lane in lanes.items():
                 oldest = lane.ledger.oldest()

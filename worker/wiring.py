@@ -77,7 +77,7 @@ def assemble(
     """Build the adapters and wire the pipeline; nothing is connected yet."""
     topics = {Channel.OUTPUT: settings.output_topic, Channel.DEAD_LETTER: settings.dead_letter_topic}
     outputs = Outputs(
-        connection=connection(settings),
+        connection=connection(settings) | _metadata(settings),
         input_partitions=facts[settings.input_topic].partitions,
         topics=topics,
         facts={channel: facts[topic] for channel, topic in topics.items()},
@@ -146,4 +146,9 @@ def _group(settings: Settings) -> dict[str, Any]:
         "heartbeat_interval_ms": int(settings.heartbeat_interval_seconds * 1000),
         "rebalance_timeout_ms": int(settings.rebalance_timeout_seconds * 1000),
         "max_poll_interval_ms": int(settings.max_poll_interval_seconds * 1000),
+        **_metadata(settings),
     }
+
+
+def _metadata(settings: Settings) -> dict[str, int]:
+    return {"metadata_max_age_ms": int(settings.metadata_max_age_seconds * 1000)}

@@ -6,6 +6,7 @@ from typing import Protocol
 import pytest
 
 from tests.harness import Kafka
+from tests.harness.cluster import Cluster
 from tests.harness.secure import SecureKafka
 
 _serial = itertools.count()
@@ -28,6 +29,20 @@ def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKaf
     """One broker with TLS, logins and permissions for all tests of security."""
     with SecureKafka(tmp_path_factory.mktemp("certificates")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def running_cluster() -> Iterator[Cluster]:
+    """Two brokers for all tests of leaders and replicas."""
+    with Cluster() as brokers:
+        yield brokers
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
+    """The two brokers, both there; what the test did to the second one is undone."""
+    yield running_cluster
+    running_cluster.bring_back()
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from load_tests import evidence
 from load_tests.history import Report, check
@@ -17,6 +19,7 @@ from load_tests.lab import BIG_RECORDS
 from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
+from tests.harness.cluster import Cluster
 from tests.harness.topics import Keyed, create_topic, produce, transactions_ended
 
 PATIENCE_SECONDS = 60.0
@@ -25,7 +28,7 @@ PATIENCE_SECONDS = 60.0
 class Scene:
     """One input topic with its output, dead letters and group, on a running broker."""
 
-    def __init__(self, kafka: Kafka, names: Names, watch: Watch, workers: ExitStack, folder: Path) -> None:
+    def __init__(self, kafka: Kafka | Cluster, names: Names, watch: Watch, workers: ExitStack, folder: Path) -> None:
         self.kafka = kafka
         self.names = names
         self.watch = watch
@@ -41,8 +44,19 @@ class Scene:
         self._workers.enter_context(worker).start()
         return worker
 
-    async def produce(self, records: Iterable[Keyed]) -> int:
-        return await produce(self.kafka.bootstrap, self.names.input, records)
+    async def produce(self, records: Iterable[Keyed], partition: int | None = None) -> int:
+        return await produce(self.kafka.bootstrap, self.names.input, records, partition)
+
+    async def grow(self, topic: str, partitions: int) -> None:
+        """Add partitions to a topic, up to so many."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap)
+        await admin.start()
+        try:
+            await admin.create_partitions({topic: NewPartitions(partitions)})
+        finally:
+            await admin.close()
+        if topic == self.names.input:
+            self.names = self.watch._names = replace(self.names, partitions=partitions)
 
     async def until(self, reached: Callable[[int, int], bool], *workers: Worker) -> None:
         """Wait until `reached(committed, total)`; fails where one of `workers` ends or nothing comes of it."""
@@ -84,6 +98,14 @@ class Scene:
             assert time.monotonic() < deadline, worker.tail()
             await asyncio.sleep(0.05)
 
+    async def until_said_again(self, worker: Worker, text: str, before: int) -> None:
+        """Wait until the worker's log holds `text` more than `before` times."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while worker.tail(10**9).count(text) <= before:
+            assert worker.ended() is None, worker.tail()
+            assert time.monotonic() < deadline, worker.tail()
+            await asyncio.sleep(0.05)
+
     async def until_ready(self, worker: Worker) -> None:
         """Wait until /readyz says yes."""
         await self._until_ok(worker, "readyz")
@@ -117,6 +139,17 @@ class Scene:
             return {}
         return found
 
+    async def metrics(self, worker: Worker) -> dict[str, float]:
+        """The worker's metrics by series, now."""
+        return await asyncio.to_thread(_series, worker)
+
+    async def until_metric(self, worker: Worker, series: str, value: float) -> None:
+        """Wait until the worker shows this value."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := (await self.metrics(worker)).get(series)) != value:
+            assert time.monotonic() < deadline, f"{series} is {found}\n{worker.tail()}"
+            await asyncio.sleep(0.1)
+
     async def settled_metrics(self, worker: Worker) -> dict[str, float]:
         """The worker's metrics by series, once it has nothing in flight and its gauges say so."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -128,15 +161,17 @@ class Scene:
             assert time.monotonic() < deadline, found
             await asyncio.sleep(0.1)
 
-    async def judge(self) -> Report:
-        """Read all topics back and check them against the input's own log."""
+    async def judge(self, *, complete: bool = True, same_partitions: bool = True) -> Report:
+        """Read all topics back and check them against the input's own log; see `check`."""
         bootstrap, names = self.kafka.bootstrap, self.names
         for topic in (names.output, names.dead_letter):
             await transactions_ended(bootstrap, topic)
         expected = await evidence.expected_outcomes(bootstrap, names.input)
         outputs = await evidence.outputs(bootstrap, names.output, names.input)
         outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
-        return check(expected, outputs, [await self.watch.snapshot()])
+        return check(
+            expected, outputs, [await self.watch.snapshot()], complete=complete, same_partitions=same_partitions
+        )
 
 
 def _series(worker: Worker) -> dict[str, float]:
@@ -148,17 +183,20 @@ def _series(worker: Worker) -> dict[str, float]:
 
 @asynccontextmanager
 async def scene(
-    kafka: Kafka,
+    kafka: Kafka | Cluster,
     unique: Callable[[str], str],
     folder: Path,
     partitions: int = 4,
-    config: Mapping[str, str] = BIG_RECORDS,
+    *,
+    input_config: Mapping[str, str] | None = None,
+    output_config: Mapping[str, str] | None = None,
+    replicas: Sequence[int] = (),
 ) -> AsyncIterator[Scene]:
-    """Create the topics of one test, under names that no other test uses."""
+    """Create the topics of one test, under names that no other test uses; for `replicas` see create_topic."""
     names = Names(unique("input"), unique("output"), unique("dead"), unique("group"), partitions)
-    await create_topic(kafka.bootstrap, names.input, partitions, config)
-    await create_topic(kafka.bootstrap, names.output, partitions)
-    await create_topic(kafka.bootstrap, names.dead_letter, 1)
+    await create_topic(kafka.bootstrap, names.input, partitions, {**BIG_RECORDS, **(input_config or {})}, replicas)
+    await create_topic(kafka.bootstrap, names.output, partitions, output_config, replicas)
+    await create_topic(kafka.bootstrap, names.dead_letter, 1, None, replicas)
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(Watch(kafka.bootstrap, names))
         workers = stack.enter_context(ExitStack())

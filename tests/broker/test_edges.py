@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from load_tests.hostile import KINDS
 from tests.broker.scene import Scene, made_up_posts, scene
 from tests.harness import Kafka
-from tests.harness.topics import create_topic, read_all
+from tests.harness.topics import create_topic, limit_records, read_all, transactions_ended
 
 pytestmark = pytest.mark.broker
 
@@ -47,25 +47,28 @@ async def test_aborted_transactions_are_not_scored_and_do_not_hold_up_the_commit
     assert [json.loads(r.value or b"")["post_id"] for r in records] == ["kept one", "kept two", "p0"]
 
 
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 async def test_a_commit_past_retention_stops_the_partition_and_says_so(
-    kafka: Kafka, topics: Unique, tmp_path: Path
+    kafka: Kafka, topics: Unique, tmp_path: Path, delivery: str
 ) -> None:
     async with scene(kafka, topics, tmp_path, partitions=1) as stage:
         await stage.produce(made_up_posts(10))
-        first = stage.worker("a")
+        once = {"MODERATION_DELIVERY": delivery}
+        first = stage.worker("a", once)
         await stage.until_done(first)
         first.terminate()
         assert first.wait() == 0
         await stage.produce(made_up_posts(10))
         await truncate(stage, 15)
-        second = stage.worker("b", {"MODERATION_HTTP_PORT": "0"})
+        second = stage.worker("b", once | {"MODERATION_HTTP_PORT": "0"})
         await stage.until_logged(second, "MODERATION_OUT_OF_RANGE=earliest")
         assert (await stage.watch.committed()) == {0: 10}
         assert len(await read_all(kafka.bootstrap, stage.names.output)) == 10
         second.terminate()
         assert second.wait() == 0
-        third = stage.worker("c", {"MODERATION_OUT_OF_RANGE": "earliest"})
+        third = stage.worker("c", once | {"MODERATION_OUT_OF_RANGE": "earliest"})
         await stage.until_done(third)
+        await transactions_ended(kafka.bootstrap, stage.names.output)
         assert len(await read_all(kafka.bootstrap, stage.names.output)) == 15
         assert (await stage.settled_metrics(third))["moderation_offset_jumps_total"] == 1
 
@@ -88,6 +91,41 @@ async def test_topics_with_small_limits_take_every_output(kafka: Kafka, topics: 
         assert headers["truncated"] == b"true"
         assert int(headers["original_size"]) > 900_000
         assert len(letter.value or b"") > 15_000
+
+
+async def test_an_output_topic_too_small_for_any_verdict_ends_the_worker_with_both_limits_named(
+    kafka: Kafka, topics: Unique, tmp_path: Path
+) -> None:
+    async with scene(kafka, topics, tmp_path, 1, output_config={"max.message.bytes": "5000"}) as stage:
+        await stage.produce(made_up_posts(1))
+        worker = stage.worker()
+        assert await stage.ended(worker) == 1
+        assert "MODERATION_MAX_OUTPUT_BYTES" in worker.tail()
+        assert "max.message.bytes" in worker.tail()
+        assert await stage.watch.committed() == {}
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+async def test_an_output_topic_whose_limit_is_lowered_ends_the_worker_and_the_next_one_keeps_to_it(
+    kafka: Kafka, topics: Unique, tmp_path: Path, delivery: str
+) -> None:
+    once = {"MODERATION_DELIVERY": delivery}
+    key = b"k" * 15_000
+    async with scene(kafka, topics, tmp_path, partitions=1) as stage:
+        worker = stage.worker("a", once)
+        await stage.produce(made_up_posts(3))
+        await stage.until_done(worker)
+        await limit_records(kafka.bootstrap, stage.names.output, 11_000)
+        await stage.produce([(key, orjson.dumps({"id": "wide", "text": "fine"})), *made_up_posts(3)])
+        assert await stage.ended(worker) == 1
+        assert "max.message.bytes" in worker.tail()
+        assert await stage.watch.committed() == {0: 3}
+        successor = stage.worker("b", once)
+        await stage.until_done(successor)
+        report = await stage.judge()
+        [wide] = [v for v in await read_all(kafka.bootstrap, stage.names.output) if v.key == b"wide"]
+    assert report.failures == []
+    assert dict(wide.headers)["key_replaced"] == b"true"
 
 
 async def test_a_huge_key_does_not_jam_its_partition(kafka: Kafka, topics: Unique, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_records_follow_from_their_seed() -> None:
 async def test_each_becomes_a_verdict_or_a_dead_letter_with_its_bytes(
     kafka: Kafka, topics: Names, tmp_path: Path
 ) -> None:
-    async with scene(kafka, topics, tmp_path, config=TOPIC_CONFIG) as stage:
+    async with scene(kafka, topics, tmp_path, input_config=TOPIC_CONFIG) as stage:
         written = await write(kafka.bootstrap, stage.names.input, fuzzed(RECORDS, SEED), stage.names.partitions)
         assert len(written) == RECORDS
         worker = stage.worker(env={"MODERATION_BREAKER": "false"})  # most are no posts, and it would wait
@@ -45,7 +45,7 @@ async def test_each_becomes_a_verdict_or_a_dead_letter_with_its_bytes(
 
 async def test_a_wrong_outcome_is_seen(kafka: Kafka, topics: Names, tmp_path: Path) -> None:
     """The judge itself: what it was told was written is not what the worker read."""
-    async with scene(kafka, topics, tmp_path, config=TOPIC_CONFIG) as stage:
+    async with scene(kafka, topics, tmp_path, input_config=TOPIC_CONFIG) as stage:
         written = await write(
             kafka.bootstrap, stage.names.input, fuzzed(len(CODECS) * 20, SEED), stage.names.partitions
         )

@@ -41,12 +41,15 @@ class Kafka:
 
     username = "moderation"
     password = "known-to-the-tests"  # noqa: S105
+    _nodes = 1
+    """Brokers that a ready one knows."""
 
     def __init__(
         self, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = (), gates: int = 1
     ) -> None:
         self._extra = dict(properties or {})
         self._format_options = tuple(format_options)
+        self._cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._port, self._controller_port, self._sasl_port, *ports = free_ports(3 + 2 * gates)
         self.gates = [f"127.0.0.1:{port}" for port in ports[:gates]]
         """Addresses of the gates; nobody answers there until a `Gate` is opened."""
@@ -75,6 +78,11 @@ class Kafka:
         return self.folder / "broker.log"
 
     @property
+    def running(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         return self._running().pid
 
@@ -100,11 +108,15 @@ class Kafka:
 
     def start(self) -> None:
         """Start the broker and wait until it answers a metadata request. It must not be running."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the process and wait for nothing."""
         if self._process is not None:
             raise HarnessError("Kafka is running already")
         command = self._java("kafka.Kafka", str(self.folder / "server.properties"))
         self._process = Guarded(command, self.log, cwd=self.folder)
-        self._wait_until_ready(time.monotonic() + START_SECONDS)
 
     def stop(self) -> None:
         """Shut the broker down in an orderly way (killed if that takes too long)."""
@@ -142,6 +154,15 @@ class Kafka:
             time.sleep(0.05)
         self.kill()  # reaped
 
+    def tool(self, *arguments: str) -> str:
+        """Run one of Kafka's own tools, a class and its arguments; what it printed. Raises HarnessError where it fails."""
+        done = subprocess.run(
+            self._java(*arguments), capture_output=True, text=True, timeout=START_SECONDS, check=False, cwd=self.folder
+        )
+        if done.returncode != 0:
+            raise HarnessError(f"{arguments[0]} failed:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
     def _running(self) -> Guarded:
         if self._process is None:
             raise HarnessError("Kafka is not running")
@@ -156,15 +177,10 @@ class Kafka:
         configuration = self.folder / "server.properties"
         lines = (f"{name}={value}" for name, value in (self._properties() | self._extra).items())
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An id that begins with a dash would read as an option.
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(configuration)]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster}", "--config", str(configuration)]
         tool += self._format_options
-        done = subprocess.run(
-            self._java(*tool), capture_output=True, text=True, timeout=START_SECONDS, check=False, cwd=self.folder
-        )
-        if done.returncode != 0:
-            raise HarnessError(f"Kafka's data folder could not be formatted:\n{done.stdout}\n{done.stderr}")
+        self.tool(*tool)
 
     def _properties(self) -> dict[str, str]:
         login = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -192,6 +208,7 @@ class Kafka:
             "transaction.state.log.num.partitions": "4",
             # Tests replay old corpora: a record's own timestamp must not make it expire.
             "log.retention.ms": "-1",
+            "log.cleaner.backoff.ms": "200",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             # A restart of the only node must not wait for its own former self to time out.
@@ -201,7 +218,9 @@ class Kafka:
             "socket.request.max.bytes": str(8 * LARGEST_RECORD_BYTES),
         }
 
-    def _wait_until_ready(self, deadline: float) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until the broker answers a metadata request and its groups have a coordinator."""
+        deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             status = self._running().poll()
             if status is not None or time.monotonic() > deadline:
@@ -221,10 +240,10 @@ class Kafka:
             return False
         # A thread of its own, because the caller may be inside a running event loop.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _is_ready(self.bootstrap)).result()
+            return thread.submit(asyncio.run, _is_ready(self.bootstrap, self._nodes)).result()
 
 
-async def _is_ready(bootstrap: str) -> bool:
+async def _is_ready(bootstrap: str, nodes: int) -> bool:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     try:
         await admin.start()
@@ -234,7 +253,7 @@ async def _is_ready(bootstrap: str) -> bool:
     except (KafkaError, OSError):
         return False
     else:
-        return len(cluster["brokers"]) == 1
+        return len(cluster["brokers"]) == nodes
     finally:
         await admin.close()
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
@@ -22,18 +23,43 @@ CREATE_SECONDS = 15.0
 COORDINATOR_SECONDS = 15.0
 
 
-async def create_topic(bootstrap: str, name: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> None:
-    """Create a topic and wait until all its partitions have a leader. Raises the broker's error."""
+async def create_topic(
+    bootstrap: str,
+    name: str,
+    partitions: int = 4,
+    config: Mapping[str, str] | None = None,
+    replicas: Sequence[int] = (),
+) -> None:
+    """Create a topic and wait until all its partitions have a leader. Raises the broker's error.
+
+    `replicas` are the brokers that each partition is kept by, its preferred leader first; without them any one.
+    """
+    placed = {number: list(replicas) for number in range(partitions)}
+    counts = (-1, -1, placed) if replicas else (partitions, 1, None)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        response = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=dict(config or {}))])
+        response = await admin.create_topics([NewTopic(name, *counts, topic_configs=dict(config or {}))])
         for _topic, code, message in response.topic_errors:
             if code:
                 raise for_code(code)(message)
         async with asyncio.timeout(CREATE_SECONDS):
             while not await _has_leaders(admin, name, partitions):  # noqa: ASYNC110 - the broker tells nobody
                 await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
+
+
+async def limit_records(bootstrap: str, topic: str, size: int) -> None:
+    """Lower or raise a topic's `max.message.bytes`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        changed = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
+        for response in await admin.alter_configs([changed]):
+            for code, message, *_ in response.resources:
+                if code:
+                    raise for_code(code)(message)
     finally:
         await admin.close()
 
@@ -194,3 +220,14 @@ async def _has_leaders(admin: AIOKafkaAdminClient, topic: str, partitions: int) 
     [description] = await admin.describe_topics([topic])
     leaders = [entry["leader"] for entry in description["partitions"]]
     return len(leaders) == partitions and all(leader >= 0 for leader in leaders)
+
+
+async def commit(bootstrap: str, group: str, topic: str, partition: int, offset: int) -> None:
+    """Commit one offset of a group that has no members."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, partition)])
+        await consumer.commit({TopicPartition(topic, partition): offset})
+    finally:
+        await consumer.stop()

@@ -1,5 +1,6 @@
 """Health: alive and ready exactly when a restart would not help, with reasons."""
 
+from worker.core.trouble import Doing, Trouble
 from worker.core.types import Partition
 from worker.ops.health import Health
 
@@ -108,3 +109,21 @@ def test_partition_given_away_counts_no_more() -> None:
     revoked.forget(OTHER)
     clock.now += 10_000
     assert revoked.live().ok
+
+
+def test_trouble_with_kafka_that_lasts_is_a_reason_not_to_be_ready_but_to_stay_alive() -> None:
+    clock = Clock()
+    waiting = health(clock)
+    waiting.model_loaded()
+    waiting.joined(in_group=True)
+    gone = Trouble(clock.now, "no acknowledgement")
+    assert waiting.kafka(Doing.PUBLISHING, gone) == 0
+    clock.now += 10
+    assert waiting.kafka(Doing.PUBLISHING, gone) == 10
+    assert waiting.ready().ok
+    clock.now += 32
+    waiting.beat()
+    assert waiting.ready().reasons == ("publishing has failed for 42 s: no acknowledgement",)
+    assert waiting.live().ok
+    assert waiting.kafka(Doing.PUBLISHING, None) == 0
+    assert waiting.ready().ok

@@ -31,6 +31,25 @@ async def test_a_producer_that_can_never_be_replaced_ends_the_run_after_the_dead
     assert rig.source.committed == {}
 
 
+async def test_what_fails_or_is_not_acknowledged_is_told_until_it_works() -> None:
+    rig = Rig(*posts(5), automatic=False)
+    assert rig.pipeline.trouble is None
+    await rig.settle(7)
+    silent = rig.pipeline.trouble
+    assert silent is not None
+    assert silent.why == "no acknowledgement"
+    assert asyncio.get_running_loop().time() - silent.since >= 6
+    rig.sink.sent[0].future.set_exception(Transient("away"))
+    rig.sink.reset_faults = [Transient("still away")] * 5
+    await rig.settle(0.5)
+    assert rig.pipeline.trouble is not None
+    assert "away" in rig.pipeline.trouble.why
+    rig.sink.automatic = True
+    await rig.settle(30)
+    assert rig.pipeline.trouble is None
+    await rig.stop()
+
+
 async def test_a_reset_that_cannot_help_ends_the_run() -> None:
     rig = Rig(*posts(5))
     rig.sink.send_faults = [Transient("too large")]

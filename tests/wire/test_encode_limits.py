@@ -15,9 +15,9 @@ from worker.wire.sizes import record_size
 
 
 def test_a_limit_too_small_for_a_verdict_is_refused_at_the_start() -> None:
-    with pytest.raises(Fatal, match=r"MODERATION_MAX_OUTPUT_BYTES is 4000"):
+    with pytest.raises(Fatal, match=r"MODERATION_MAX_OUTPUT_BYTES, or max.message.bytes .* is 4000"):
         encoder(output=4_000)
-    with pytest.raises(Fatal, match=r"MODERATION_MAX_DEAD_LETTER_BYTES is 9999"):
+    with pytest.raises(Fatal, match=r"MODERATION_MAX_DEAD_LETTER_BYTES, or max.message.bytes .* is 9999"):
         encoder(dead_letter=9_999)
 
 

@@ -18,22 +18,26 @@ from aiokafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
 )
 
 from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
+from worker.core.trouble import Trouble
 from worker.core.types import Partition, Record
-from worker.kafka import group_offsets, lenient
-from worker.kafka.membership import Fences, Listener, Membership
-from worker.kafka.records import record as as_record
+from worker.kafka import group_offsets, lenient, static_members
+from worker.kafka.listener import Listener
+from worker.kafka.membership import Fences, Membership
+from worker.kafka.reach import Reach
+from worker.kafka.read_failures import ReadFailures
+from worker.kafka.records import as_record
 from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 group_offsets.install()
 lenient.install()
+static_members.install()
 
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
@@ -62,7 +66,6 @@ class KafkaSource:
         self._arguments = {**connection, **group}
         self._allow_jump = allow_jump
         self._membership = membership
-        self._backoff = backoff
         self._clock = clock
         self._consumer: AIOKafkaConsumer | None = None
         self._rebalance: Rebalance | None = None
@@ -75,9 +78,9 @@ class KafkaSource:
         self._fencing: asyncio.Future[None] | None = None
         self._paused = False
         self._member = False
-        self._has_read = False  # until then, a refusal is one of permissions that were never granted
-        self._failing_since: float | None = None
-        self._failures = 0
+        self._listener = Listener(self._on_revoked, self._on_assigned)
+        self._reach = Reach(backoff.deadline)
+        self._failures = ReadFailures(topic, str(self._arguments["group_id"]), backoff, clock)
 
     async def join(self, rebalance: Rebalance) -> None:
         """Connect and join the group in the background. Raises Fatal where no broker can be reached."""
@@ -93,7 +96,7 @@ class KafkaSource:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
-        self._consumer.subscribe([self._topic], listener=Listener(self._on_revoked, self._on_assigned))
+        self._consumer.subscribe([self._topic], listener=self._listener)
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once, and disconnect."""
@@ -114,10 +117,13 @@ class KafkaSource:
         try:
             records = await self._poll(max_records)
         except (KafkaError, TimeoutError, Transient) as error:
-            await self._wait(error)
+            if isinstance(
+                error, GroupAuthorizationFailedError
+            ):  # its heartbeats have ended, and would fail so for ever
+                self.consumer._coordinator.request_rejoin()  # noqa: SLF001
+            await self._failures.wait(error)
             return []
-        self._failing_since = None
-        self._failures = 0
+        self._failures.worked(found=bool(records))
         return records
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -144,8 +150,12 @@ class KafkaSource:
         return {partition: end for partition, end in ends.items() if end is not None}
 
     def position(self, partition: Partition) -> int | None:
-        """The next offset to read of a partition that is open."""
-        return self._next.get(TopicPartition(*partition))
+        """The next offset to read of a partition that is open, past markers of transactions too, which are no records."""
+        tp = TopicPartition(*partition)
+        if tp not in self._open:
+            return None
+        state = self.consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001 - asked without waiting
+        return max(self._next[tp], state.position if state.has_valid_position else 0)
 
     @property
     def consumer(self) -> AIOKafkaConsumer:
@@ -154,7 +164,15 @@ class KafkaSource:
             raise RuntimeError("the source has not joined yet")
         return self._consumer
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """What keeps this source from reading just now."""
+        return self._failures.trouble or self._reach.trouble
+
     async def _poll(self, max_records: int) -> Sequence[Record]:
+        self._listener.check()
+        static_members.check(self.consumer._coordinator)  # noqa: SLF001
+        self._reach.look(self.consumer._client, self._clock())  # noqa: SLF001
         if self._member and self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
@@ -177,7 +195,6 @@ class KafkaSource:
         if epoch != self._epoch:
             return []  # of another assignment: read again from the commit once the gate opens
         records = [as_record(r) for tp, found in fetched.items() if tp in self._open for r in found]
-        self._has_read |= bool(fetched)
         self._next |= {TopicPartition(*r.partition): r.offset + 1 for r in records}
         return records
 
@@ -254,23 +271,6 @@ class KafkaSource:
                 self._stopped.add(tp)
                 self._open -= {tp}
                 self._membership.partition_stopped(Partition(*tp))
-
-    async def _wait(self, error: Exception) -> None:
-        now = self._clock()
-        self._failing_since = self._failing_since or now
-        elapsed = now - self._failing_since
-        delay = self._backoff.delay(self._failures, elapsed, lambda: 0.5)
-        denied = isinstance(error, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
-        if denied and not self._has_read:
-            raise Fatal(
-                f"the broker does not let this worker read: grant Read on MODERATION_INPUT_TOPIC ({self._topic}) and on"
-                f" MODERATION_GROUP_ID ({self._arguments['group_id']}) (docs/security.md): {error!r}"
-            ) from error
-        if delay is None:
-            raise Fatal(f"cannot read {self._topic} in group {self._arguments['group_id']}: {error!r}") from error
-        log.warning("reading failed, trying again", error=repr(error), failing_for=round(elapsed, 1))
-        self._failures += 1
-        await asyncio.sleep(delay)
 
     def _begin_epoch(self, assigned: Collection[TopicPartition] = ()) -> None:
         self._epoch += 1

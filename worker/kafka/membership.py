@@ -1,9 +1,7 @@
 """What a source tells of its membership, and what has to happen to a partition before it is read."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from typing import Protocol
-
-from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from worker.core.types import Partition
 
@@ -32,23 +30,3 @@ class Fences(Protocol):
 
     async def close(self, partitions: Collection[Partition]) -> None:
         """They are someone else's now."""
-
-
-class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Hands aiokafka's calls on."""
-
-    def __init__(
-        self,
-        revoked: Callable[[Collection[TopicPartition]], Awaitable[None]],
-        assigned: Callable[[Collection[TopicPartition]], None],
-    ) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Part of aiokafka's interface; what it raises aiokafka only logs."""
-        await self._revoked(revoked)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Part of aiokafka's interface."""
-        self._assigned(assigned)

@@ -55,7 +55,7 @@ class Outputs:
             "acks": "all",
             "enable_idempotence": True,
             "linger_ms": 0,
-            "max_batch_size": min(BATCH_BYTES, smallest),
+            "max_batch_size": min(BATCH_BYTES, smallest, *limits.values()),
             # aiokafka compares the bare record with this; the topics' own limits are kept by the encoder.
             "max_request_size": max(limits.values()) + BATCH_BYTES,
         }
@@ -65,6 +65,7 @@ class Outputs:
     async def send(self, producer: AIOKafkaProducer, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """See Sink. Waits for room in the producer's buffer."""
         target = partition.partition if outgoing.channel is Channel.OUTPUT and self._same_partition else None
+        looked = False
         while True:
             try:
                 future: Future[Any] = await producer.send(
@@ -75,13 +76,24 @@ class Outputs:
                     headers=list(outgoing.headers),
                 )
             except AssertionError as error:  # aiokafka's answer to a partition its metadata does not have
-                raise Fatal("a topic's partitions changed: the worker must start anew to see them") from error
+                if looked or target is None:
+                    raise Fatal(self._no_partition(partition)) from error
+                if not await producer.client.force_metadata_update():
+                    raise Transient(self._no_partition(partition)) from error
+                looked = True  # it may have been added since
             except KafkaTimeoutError:  # the buffer stayed full: nothing was taken, so trying again is safe
                 log.warning("the producer's buffer is full, waiting", topic=self._topics[outgoing.channel])
             else:
                 if (topic := self._topics[outgoing.channel]) not in self._stored:
                     future.add_done_callback(partial(self._acknowledged, topic))
                 return future
+
+    def _no_partition(self, partition: Partition) -> str:
+        return (
+            f"{partition.topic} has got a partition {partition.partition}, and MODERATION_OUTPUT_TOPIC"
+            f" ({self._topics[Channel.OUTPUT]}) has none: add as many there, to keep the order of whole partitions, or only start"
+            " the worker anew, and verdicts are spread by key"
+        )
 
     def refuse(self, error: BaseException) -> None:
         """Raise Fatal where trying again after `error`, or its cause, cannot help: it names what to change.

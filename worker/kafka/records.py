@@ -1,17 +1,17 @@
-"""From aiokafka's records to the worker's."""
+"""Records as the rest of the worker knows them."""
 
 from aiokafka import ConsumerRecord
 
 from worker.core.types import Partition, Record
 
 
-def record(found: "ConsumerRecord[bytes, bytes]") -> Record:
-    """The record as everything behind the source knows it; timestamp -1 where it has none."""
+def as_record(record: "ConsumerRecord[bytes, bytes]") -> Record:
+    """The same record, nothing of it left out."""
     return Record(
-        Partition(found.topic, found.partition),
-        found.offset,
-        found.timestamp if found.timestamp is not None else -1,
-        found.key,
-        found.value,
-        tuple((name, value or b"") for name, value in found.headers),
+        Partition(record.topic, record.partition),
+        record.offset,
+        record.timestamp if record.timestamp is not None else -1,
+        record.key,
+        record.value,
+        tuple((name, value or b"") for name, value in record.headers),
     )

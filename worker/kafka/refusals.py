@@ -1,7 +1,7 @@
 """Why a broker cannot be reached, in words that name the setting to change."""
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka.conn import create_conn
@@ -9,6 +9,8 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     KafkaError,
     SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
 
@@ -42,6 +44,16 @@ async def explain(error: Exception, connection: Mapping[str, Any]) -> Transient 
         f"no broker answers at {servers}: check MODERATION_BOOTSTRAP_SERVERS, and MODERATION_SECURITY_PROTOCOL"
         f" ({connection.get('security_protocol', 'PLAINTEXT')}): {type(error).__name__}: {error}"
     )
+
+
+def lost_permission(error: BaseException | None, outputs: Iterable[str]) -> str:
+    """What to grant where publishing to one of `outputs` was denied, else nothing."""
+    match error:
+        case TopicAuthorizationFailedError() if any(repr(topic) in repr(error) for topic in outputs):
+            return ": grant Write on MODERATION_OUTPUT_TOPIC and MODERATION_DEAD_LETTER_TOPIC (docs/security.md)"
+        case TransactionalIdAuthorizationFailed():
+            return ": grant Write and Describe on transactional ids prefixed by MODERATION_GROUP_ID (docs/security.md)"
+    return ""
 
 
 def _refusal(error: BaseException, connection: Mapping[str, Any]) -> str | None:

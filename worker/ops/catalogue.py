@@ -106,6 +106,14 @@ REPLACEMENTS = Metric(
     "Producers replaced after a failed send; partitions rewound to the commit.",
 )
 
+KAFKA_FAILING = Metric(
+    "kafka_failing_seconds",
+    "gauge",
+    "How long doing something with Kafka has failed or got no answer; 0 while it works. doing is reading, publishing or"
+    " committing. The worker ends at MODERATION_RETRY_DEADLINE_SECONDS (reading) or MODERATION_ACK_DEADLINE_SECONDS.",
+    ("doing",),
+)
+
 # The process
 PAUSED = Metric("paused_seconds_total", "counter", "Time intake stood still because memory's bound was reached.")
 BREAKER_STATE = Metric("breaker_state", "gauge", "0: closed; 1: trying a few records; 2: open, intake is paused.")

@@ -5,7 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.core.trouble import Doing, Trouble
 from worker.core.types import Partition
+
+PATIENCE_SECONDS = 10.0
+"""Shorter troubles with Kafka are no news: a leader moves, a broker is restarted."""
 
 LOOP_TIMEOUT_SECONDS = 30.0
 """An event loop silent for so long sends no heartbeats either: the session (45 s) is about to end."""
@@ -32,10 +36,13 @@ class Health:
         *,
         stall_timeout: float,
         loop_timeout: float = LOOP_TIMEOUT_SECONDS,
+        patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stall_timeout = stall_timeout
         self._loop_timeout = loop_timeout
+        self._patience = patience
+        self._troubles: dict[Doing, Trouble] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self._model_loaded = False
@@ -76,6 +83,15 @@ class Health:
         """`partition` is another worker's now."""
         self.waiting(partition, has_work=False)
 
+    def kafka(self, doing: Doing, trouble: Trouble | None) -> float:
+        """`doing` fails since then, or works (None); returns for how many seconds it has failed."""
+        with self._lock:
+            if trouble is None:
+                self._troubles.pop(doing, None)
+                return 0.0
+            self._troubles[doing] = trouble
+            return self._clock() - trouble.since
+
     def live(self) -> Answer:
         """Whether to go on; not ok means that a restart would help."""
         with self._lock:
@@ -99,4 +115,10 @@ class Health:
                 reasons.append("the model is not loaded yet")
             if not self._joined:
                 reasons.append("the worker is not in the consumer group")
+            now = self._clock()
+            reasons += [
+                f"{doing} has failed for {now - trouble.since:.0f} s: {trouble.why}"
+                for doing, trouble in sorted(self._troubles.items())
+                if now - trouble.since > self._patience
+            ]
         return Answer(not reasons, tuple(reasons))

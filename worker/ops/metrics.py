@@ -19,6 +19,7 @@ from worker import __version__
 from worker.core.breaker import Cause, State
 from worker.core.errors import Reason, Rejected
 from worker.core.policy import Action, Decision
+from worker.core.trouble import Doing
 from worker.core.types import Channel, Outgoing, Partition, Record, Scores
 from worker.ops import catalogue
 from worker.ops.catalogue import Metric
@@ -148,6 +149,10 @@ class Metrics:
         """A commit out of range was given up for the earliest offset."""
         self._offset_jumps.inc()
 
+    def kafka_failing(self, doing: Doing, seconds: float) -> None:
+        """`doing` has failed for so long; 0: it works."""
+        self._kafka_failing[doing].set(seconds)
+
     def forget(self, partition: Partition) -> None:
         """`partition` is another worker's now: show nothing stale of it."""
         for gauge in (self._lag, self._time_lag):
@@ -208,6 +213,8 @@ class Metrics:
         self._rebalances = self._counter(catalogue.REBALANCES)
         self._offset_jumps = self._counter(catalogue.OFFSET_JUMPS)
         self._replacements = self._counter(catalogue.REPLACEMENTS)
+        failing = self._gauge(catalogue.KAFKA_FAILING)
+        self._kafka_failing = {doing: failing.labels(doing.value) for doing in Doing}
 
     def _bind_process(self) -> None:
         self._paused = self._counter(catalogue.PAUSED)

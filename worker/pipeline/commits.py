@@ -73,7 +73,9 @@ class Commits:
             except Transient as error:
                 failing_since = failing_since or self._clock()
                 if self._clock() - failing_since > deadline:
-                    raise Fatal(f"offsets could not be committed for {deadline:.0f} s: {error}") from error
+                    raise Fatal(
+                        f"offsets could not be committed for {deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS): {error}"
+                    ) from error
             released = [since for lane in lanes.values() if (since := lane.ledger.released_since()) is not None]
             if released and self._clock() - min(released) > deadline:
                 raise Fatal(f"no acknowledgement for {deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from worker.core.errors import Fatal
 from worker.core.retry import Backoff
+from worker.core.trouble import Trouble
 from worker.core.types import Partition
 
 
@@ -17,8 +18,14 @@ class Failures:
         self._failing: set[Partition] = set()  # failed, and not committed since
         self._since: float | None = None
         self._count = 0
+        self._last = ""
         self.pending: BaseException | None = None
         """The first failure that no recovery has answered yet."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What fails just now."""
+        return None if self._since is None else Trouble(self._since, self._last)
 
     def note(self, error: BaseException, partition: Partition | None = None) -> None:
         """Something failed; `partition` where it was an output of one."""
@@ -43,8 +50,11 @@ class Failures:
         if isinstance(self.pending, Fatal):
             raise self.pending
         now = self._clock()
+        self._last = str(self.pending)
         self._since, self._count = (now, 0) if self._since is None else (self._since, self._count + 1)
         delay = self._backoff.delay(self._count, now - self._since, random.random)
         if delay is None:
-            raise Fatal(f"publishing kept failing for {now - self._since:.0f} s: {self.pending}") from self.pending
+            raise Fatal(
+                f"publishing kept failing for {now - self._since:.0f} s (MODERATION_ACK_DEADLINE_SECONDS): {self.pending}"
+            ) from self.pending
         return delay

@@ -11,6 +11,7 @@ from worker.core.budget import Budget
 from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source, Transactions
+from worker.core.trouble import Trouble
 from worker.core.types import Partition, Record, Scorable
 from worker.pipeline.chunks import chunks
 from worker.pipeline.commits import Commits, TransactionalCommits
@@ -81,6 +82,13 @@ class Pipeline:
     def budget(self) -> Budget:
         """What is in flight now."""
         return self._budget
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What keeps outputs from being published just now: failures, or only silence since the oldest was sent."""
+        sent = [since for lane in self._lanes.values() if (since := lane.ledger.released_since()) is not None]
+        silent = Trouble(min(sent), "no acknowledgement") if sent else None
+        return self._failures.trouble or silent
 
     @property
     def stopped(self) -> bool:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from worker.core.errors import Fatal
 from worker.core.types import Record
 from worker.kafka import lenient
-from worker.kafka.records import record as as_record
+from worker.kafka.records import as_record
 
 POLL_MS = 500
 AT_ONCE = 500

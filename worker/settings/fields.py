@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     group_id: Name = Field(default="moderation-worker", description="Consumer group that shares the partitions.")
     group_instance_id: OptionalName = Field(
         default=None,
-        description="Static group membership: for a StatefulSet; in a Deployment a lost pod blocks its partitions.",
+        description="Static group membership, the pod's name: in a StatefulSet only. A restart within the session timeout moves"
+        " no partition; in a Deployment a lost pod would block its own.",
     )
     client_id: Name = Field(
         default="moderation-worker", description="Name shown in the brokers' logs and used for quotas."
@@ -176,6 +177,12 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: Seconds = Field(
         default=30.0, ge=0.1, le=600, description="Time a broker gets to answer one request."
+    )
+    metadata_max_age_seconds: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=3_600,
+        description="Time between looks at the topics: so soon are partitions read that were added to the input topic.",
     )
     ack_deadline_seconds: Seconds = Field(
         default=600.0,

@@ -189,7 +189,11 @@ class Encoder:
         value = self._verdict_value(record, longest, decision, scores, 2**31 - 1, max(Reason, key=len))
         needed = record_size(record.key, value, (*VERDICT_HEADERS, ("key_replaced", b"true")))
         if self._limits[Channel.OUTPUT] < needed:
-            raise Fatal(f"MODERATION_MAX_OUTPUT_BYTES is {self._limits[Channel.OUTPUT]}; a verdict may need {needed}")
+            raise Fatal(f"{_smaller('OUTPUT', self._limits[Channel.OUTPUT])}; a verdict may need {needed}")
         if self._limits[Channel.DEAD_LETTER] < SMALLEST_LIMIT:
             limit = self._limits[Channel.DEAD_LETTER]
-            raise Fatal(f"MODERATION_MAX_DEAD_LETTER_BYTES is {limit}; a dead letter may need {SMALLEST_LIMIT}")
+            raise Fatal(f"{_smaller('DEAD_LETTER', limit)}; a dead letter may need {SMALLEST_LIMIT}")
+
+
+def _smaller(name: str, limit: int) -> str:
+    return f"MODERATION_MAX_{name}_BYTES, or max.message.bytes of MODERATION_{name}_TOPIC where that is smaller, is {limit}"
