@@ -96,7 +96,7 @@ async def test_topics_with_small_limits_take_every_output(kafka: Kafka, topics: 
 async def test_an_output_topic_too_small_for_any_verdict_ends_the_worker_with_both_limits_named(
     kafka: Kafka, topics: Unique, tmp_path: Path
 ) -> None:
-    async with scene(kafka, topics, tmp_path, 1, output_config={"max.message.bytes": "5000"}) as stage:
+    async with scene(kafka, topics, tmp_path, 1, output_config={"max.message.bytes": "4000"}) as stage:
         await stage.produce(made_up_posts(1))
         worker = stage.worker()
         assert await stage.ended(worker) == 1
