@@ -41,6 +41,7 @@ static_members.install()
 
 IDLE_SECONDS = 1.0
 PAUSED_SECONDS = 0.1
+REBALANCE_SECONDS = 1.0  # aiokafka waits for the end of one, however long
 COMMIT_SECONDS = 5.0
 OPEN_SECONDS = 30.0
 LEAVE_SECONDS = 3.0
@@ -181,10 +182,11 @@ class KafkaSource:
         epoch = self._epoch
         timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
         try:
-            fetched = await self._turns.take(self.consumer, self._open, timeout, max(1, max_records))
-        except NoOffsetForPartitionError:
+            async with asyncio.timeout(timeout + REBALANCE_SECONDS):
+                fetched = await self._turns.take(self.consumer, self._open, timeout, max(1, max_records))
+        except (NoOffsetForPartitionError, TimeoutError):
             self._take_back(epoch)
-            return []  # fetched before its gate was opened, which seeks
+            return []  # fetched before its gate was opened, which seeks; or the group rebalances
         except OffsetOutOfRangeError as error:
             self._take_back(epoch)
             await self._out_of_range(error.args[0])
