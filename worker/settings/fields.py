@@ -191,7 +191,10 @@ class Settings(BaseSettings):
         description="Time to wait for an acknowledgement, then stop: sits out a broker outage.",
     )
     retry_deadline_seconds: Seconds = Field(
-        default=600.0, ge=0.1, le=86_400, description="Time to retry what may pass, such as a failed commit, then stop."
+        default=600.0,
+        ge=0.1,
+        le=86_400,
+        description="Time to retry reading, joining the group or finding any broker, then stop.",
     )
     stall_timeout_seconds: Seconds = Field(
         default=900.0, ge=1, le=172_800, description="A partition with work and no progress for so long fails /livez."
