@@ -7,9 +7,20 @@ from aiokafka import ConsumerRecord
 
 from load_tests.history import Kind, Output, Position
 from load_tests.hostile import Due, due
-from tests.harness.topics import each_record
+from load_tests.watch import Names
+from tests.harness.topics import each_record, transactions_ended
+from worker.redrive.marks import SCHEMA
 
 READ_SECONDS = 600.0
+
+
+async def read_back(bootstrap: str, names: Names) -> tuple[dict[Position, Due], list[Output]]:
+    """What a run was to do and what it did, once no transaction of its outputs is open any more."""
+    for topic in (names.output, names.dead_letter):
+        await transactions_ended(bootstrap, topic)
+    expected = await expected_outcomes(bootstrap, names.input)
+    found = await outputs(bootstrap, names.output, names.input)
+    return expected, found + await dead_letters(bootstrap, names.dead_letter, names.input)
 
 
 async def expected_outcomes(bootstrap: str, topic: str) -> dict[Position, Due]:
@@ -26,13 +37,20 @@ async def outputs(bootstrap: str, topic: str, input_topic: str) -> list[Output]:
 
 
 async def dead_letters(bootstrap: str, topic: str, input_topic: str) -> list[Output]:
-    """The records of the dead-letter topic, in offset order within each partition."""
-    return await _read(bootstrap, topic, lambda record: dead_letter(record, input_topic))
+    """The dead letters in the dead-letter topic, in offset order within each partition; marks of `redrive` are none."""
+    return await _read(bootstrap, topic, lambda record: None if is_mark(record) else dead_letter(record, input_topic))
 
 
-async def _read(bootstrap: str, topic: str, parse: Callable[[ConsumerRecord[bytes, bytes]], Output]) -> list[Output]:
-    found = [parse(record) async for record in each_record(bootstrap, topic, READ_SECONDS)]
-    return sorted(found, key=lambda output: output.at)
+async def _read(
+    bootstrap: str, topic: str, parse: Callable[[ConsumerRecord[bytes, bytes]], Output | None]
+) -> list[Output]:
+    parsed = [parse(record) async for record in each_record(bootstrap, topic, READ_SECONDS)]
+    return sorted((output for output in parsed if output is not None), key=lambda output: output.at)
+
+
+def is_mark(record: ConsumerRecord[bytes, bytes]) -> bool:
+    """Whether a record of the dead-letter topic only says what `redrive` has put back."""
+    return ("schema", SCHEMA) in record.headers
 
 
 def verdict_or_tombstone(record: ConsumerRecord[bytes, bytes], input_topic: str) -> Output:

@@ -94,7 +94,5 @@ async def create_topics(bootstrap: str, names: Names, *, with_input: bool = True
 
 
 async def _judge(bootstrap: str, names: Names, observed: Observed) -> Report:
-    expected = await evidence.expected_outcomes(bootstrap, names.input)
-    outputs = await evidence.outputs(bootstrap, names.output, names.input)
-    outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
+    expected, outputs = await evidence.read_back(bootstrap, names)
     return check(expected, outputs, observed.snapshots, complete=not observed.incomplete)

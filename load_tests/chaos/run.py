@@ -19,7 +19,6 @@ from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
 from tests.harness.gate import Gate
-from tests.harness.topics import transactions_ended
 
 WORKERS = ("chaos-1", "chaos-2", "chaos-3")
 IMPATIENT = {
@@ -79,10 +78,6 @@ async def run(plan: Plan) -> Outcome:
         for worker in workers:
             worker.kill()
         say("reading the topics back")
-        for topic in (names.output, names.dead_letter):
-            await transactions_ended(kafka.bootstrap, topic)
-        expected = await evidence.expected_outcomes(kafka.bootstrap, names.input)
-        outputs = await evidence.outputs(kafka.bootstrap, names.output, names.input)
-        outputs += await evidence.dead_letters(kafka.bootstrap, names.dead_letter, names.input)
+        expected, outputs = await evidence.read_back(kafka.bootstrap, names)
         report = check(expected, outputs, chaos.seen.snapshots, complete=complete)
         return Outcome(plan.seed, plan.delivery, report, chaos.seen)

@@ -20,7 +20,7 @@ from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
 from tests.harness.cluster import Cluster
-from tests.harness.topics import Keyed, create_topic, produce, transactions_ended
+from tests.harness.topics import Keyed, create_topic, produce
 
 PATIENCE_SECONDS = 60.0
 
@@ -163,12 +163,7 @@ class Scene:
 
     async def judge(self, *, complete: bool = True, same_partitions: bool = True) -> Report:
         """Read all topics back and check them against the input's own log; see `check`."""
-        bootstrap, names = self.kafka.bootstrap, self.names
-        for topic in (names.output, names.dead_letter):
-            await transactions_ended(bootstrap, topic)
-        expected = await evidence.expected_outcomes(bootstrap, names.input)
-        outputs = await evidence.outputs(bootstrap, names.output, names.input)
-        outputs += await evidence.dead_letters(bootstrap, names.dead_letter, names.input)
+        expected, outputs = await evidence.read_back(self.kafka.bootstrap, self.names)
         return check(
             expected, outputs, [await self.watch.snapshot()], complete=complete, same_partitions=same_partitions
         )

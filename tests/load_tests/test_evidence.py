@@ -1,11 +1,13 @@
 import orjson
 from aiokafka import ConsumerRecord
 
-from load_tests.evidence import dead_letter, verdict_or_tombstone
+from load_tests.evidence import dead_letter, is_mark, verdict_or_tombstone
 from load_tests.history import Kind, Position
 from worker.core.errors import Reason, Rejected
 from worker.core.policy import Policy, Threshold
 from worker.core.types import Channel, Outgoing, Partition, PostRef, Record, Scored, Tombstone
+from worker.redrive import marks
+from worker.redrive.letters import Origin
 from worker.wire.encode import Encoder, Model
 
 RECORD = Record(Partition("posts", 2), 17, 1_000, b"key", b"value")
@@ -55,6 +57,13 @@ def test_a_dead_letter_names_its_source_and_reason() -> None:
     found = dead_letter(published(letter), "posts")
     assert (found.kind, found.source, found.reason) == (Kind.DEAD_LETTER, Position(2, 17), "empty_text")
     assert verdict_or_tombstone(published(verdict), "posts").source == Position(2, 17)
+
+
+def test_a_mark_of_redrive_is_no_dead_letter() -> None:
+    letter, _ = ENCODER(RECORD, Rejected(Reason.EMPTY_TEXT, "empty", POST))
+    key, value, headers = marks.encode("posts", [Origin(2, 17, 1_000)])
+    mark = Outgoing(Channel.DEAD_LETTER, key, value, headers)
+    assert (is_mark(published(mark)), is_mark(published(letter))) == (True, False)
 
 
 def test_outputs_of_another_topic_or_without_a_source_name_none() -> None:
