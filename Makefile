@@ -47,6 +47,7 @@ peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=
 docs: .venv/.all ## Write the generated pages anew
 	$(BIN)/python -m worker.settings > docs/settings.md
 	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
+	$(BIN)/python -m deploy.grafana
 
 COMPILE = .venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: ## Resolve the lock files anew
@@ -56,7 +57,9 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
 
-ci-tools: ## Debian packages that the tests need: Java 17, Maven
+ci-tools: ## Debian packages that the tests need: Java 17, Maven, Prometheus
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus; }  # its service is not wanted
 	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' && command -v mvn >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
 
