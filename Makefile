@@ -5,10 +5,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check peers docs lock ci-tools clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: .venv/.demo ## Sample posts through the real worker, without a broker (POSTS=20 ends by itself)
 	$(BIN)/moderation-worker demo $(if $(POSTS),--posts $(POSTS))
@@ -40,6 +40,9 @@ soak: .venv/.all ## Does anything grow at a steady load, in each delivery? MINUT
 
 cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least once, interleaved
 	$(BIN)/python -m load_tests.cost
+
+dashboard-check: .venv/.all ## Does every panel and rule return data? On a real Prometheus, of real workers
+	$(BIN)/python -m load_tests.dashboard
 
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)

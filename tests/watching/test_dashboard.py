@@ -4,8 +4,8 @@ import re
 
 from deploy.grafana.dashboard import rendered
 from load_tests.dashboard.board import FILE, board, panels, variables
+from load_tests.dashboard.known import series
 from load_tests.dashboard.promql import selectors
-from tests.watching.known import series
 
 BOARD = board()
 PANELS = list(panels(BOARD))

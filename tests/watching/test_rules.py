@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from load_tests.dashboard.known import series
 from load_tests.dashboard.promql import selectors
-from tests.watching.known import series
-from tests.watching.rules import ROOT, RULES, UNIT_TESTS, alerts, recorded, rules
+from load_tests.dashboard.rules import ROOT, RULES, UNIT_TESTS, alerts, recorded, rules
 from worker.ops.catalogue import CATALOGUE
 
 RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
