@@ -5,7 +5,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check peers docs lock ci-tools clean
+<<<<<<< HEAD
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers docs lock ci-tools clean
+=======
+.PHONY: help demo serve test check load chaos dashboard-check dashboard-picture peers docs lock ci-tools clean
+>>>>>>> 65393f6 (make dashboard-picture: the dashboard during an outage, drawn from live data in Grafana's layout)
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,6 +47,9 @@ cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least
 
 dashboard-check: .venv/.all ## Does every panel and rule return data? On a real Prometheus, of real workers
 	$(BIN)/python -m load_tests.dashboard
+
+dashboard-picture: .venv/.all ## Draw docs/dashboard*.png anew, from live data during an outage
+	$(BIN)/python -m load_tests.dashboard --picture docs
 
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)

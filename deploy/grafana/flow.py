@@ -90,6 +90,7 @@ KAFKA: Sequence[Panel] = (
         "cps",
         Query(rate("moderation_messages_consumed_total"), "read"),
         Query(rate("moderation_messages_published_total", "channel"), "written: {{channel}}"),
+        colours={"written: output": "green", "written: dead_letter": "red"},
     ),
     lines(
         "Lag by partition",
@@ -102,6 +103,7 @@ KAFKA: Sequence[Panel] = (
         "Offset commits, or transactions with exactly_once.",
         "cps",
         Query(rate("moderation_commits_total", "status"), "{{status}}"),
+        colours={"ok": "green", "failed": "red"},
     ),
     lines(
         "Partitions held",
@@ -109,6 +111,7 @@ KAFKA: Sequence[Panel] = (
         "none",
         Query(f"moderation_assigned_partitions{{{WORKER}}}", "{{instance}}"),
         Query(f"sum(moderation_stopped_partitions{{{WORKER}}})", "stopped"),
+        colours={"stopped": "red"},
         steps=True,
     ),
     lines(
@@ -126,6 +129,7 @@ KAFKA: Sequence[Panel] = (
         "none",
         Query(f"max(rate(moderation_paused_seconds_total{{{WORKER}}}{INTERVAL}))", "paused, worst worker"),
         Query(f"max(moderation_breaker_state{{{WORKER}}})", "breaker"),
+        colours={"breaker": "red"},
         top=2,
     ),
 )

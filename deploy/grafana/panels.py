@@ -1,6 +1,6 @@
 """Two kinds of panel, and what all of them share: data source, legends, thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,14 +19,15 @@ from grafana_foundation_sdk.models.common import (
     TooltipDisplayMode,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, Threshold, ThresholdsMode
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDE, HALF, THIRD, NARROW = 24, 12, 8, 4
 """Widths of panels, of 24."""
 
 Panel = stat.Panel | timeseries.Panel
-Level = tuple[float | None, Literal["green", "yellow", "orange", "red"]]
+Colour = Literal["green", "yellow", "orange", "red"]
+Level = tuple[float | None, Colour]
 """From this value on (None: from the beginning) this colour."""
 
 
@@ -39,7 +40,14 @@ class Query:
 
 
 def number(
-    title: str, description: str, unit: str, query: Query, levels: Sequence[Level], *, decimals: int | None = None
+    title: str,
+    description: str,
+    unit: str,
+    query: Query,
+    levels: Sequence[Level],
+    *,
+    decimals: int | None = None,
+    height: int = 4,
 ) -> stat.Panel:
     """One value as of now, coloured by its level, with a line of how it came there."""
     panel = (
@@ -50,7 +58,7 @@ def number(
         .unit(unit)
         .min(0)
         .span(NARROW)
-        .height(4)
+        .height(height)
         .thresholds(_thresholds(levels))
         .color_mode(BigValueColorMode.BACKGROUND_SOLID if len(levels) > 1 else BigValueColorMode.NONE)
         .graph_mode(BigValueGraphMode.AREA)
@@ -70,8 +78,12 @@ def lines(
     steps: bool = False,
     top: float | None = None,
     width: int = THIRD,
+    colours: Mapping[str, Colour] | None = None,
 ) -> timeseries.Panel:
-    """Series over time. `limit`: a dashed red line; `stacked`: bars that add up; `steps`: states; `top`: of the axis."""
+    """Series over time. `limit`: a dashed red line; `stacked`: bars that add up; `steps`: states; `top`: of the axis.
+
+    `colours`: of legends that mean good or bad; the others are told apart only.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
@@ -100,6 +112,9 @@ def lines(
     if limit is not None:
         panel.thresholds(_thresholds([(None, "green"), (limit, "red")]))
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
+    for name, colour in (colours or {}).items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        panel.override_by_name(name, [DynamicConfigValue("color", fixed)])
     for query, reference in zip(queries, "ABCDEFGH", strict=False):
         panel.with_target(_target(query, reference))
     return panel

@@ -60,6 +60,7 @@ DECISIONS: Sequence[Panel] = (
         "Posts decided, once for each label over its threshold.",
         "cps",
         Query(rate("moderation_decisions_total", "action"), "{{action}}"),
+        colours={"allow": "green", "review": "yellow", "block": "red"},
         stacked=True,
     ),
     lines(
@@ -119,6 +120,7 @@ DEAD_LETTERS: Sequence[Panel] = (
         Query(f"sum(increase(moderation_breaker_openings_total{{{WORKER}}}[$__range]))", "openings"),
         [(None, "green"), (1, "red")],
         decimals=0,
+        height=8,
     ),
 )
 
@@ -169,6 +171,7 @@ RUNTIME: Sequence[Panel] = (
             f"sum((1 - up{{{WORKER}}}) and on (job) group by (job) (last_over_time(moderation_build_info{{{JOB}}}[1d])))",
             "down",
         ),
+        colours={"down": "red"},
         steps=True,
     ),
 )

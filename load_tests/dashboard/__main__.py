@@ -19,8 +19,8 @@ SCRIPT = Script(before=8, between=5, outage=6, after=10, posts_per_second=60, bu
 PACE = Pace(scrape=0.3, quicken=240)
 """An hour is 15 s: the rules' longest look back, an hour, ends inside the scene."""
 
-FOR_A_PICTURE = Script(before=50, between=40, outage=50, after=0, posts_per_second=80, burst=6000, hostile=40)
-SLOWER = Pace(scrape=1, quicken=60)
+FOR_A_PICTURE = Script(before=60, between=60, outage=60, after=0, posts_per_second=10, burst=300, hostile=40)
+SLOWER = Pace(scrape=2, quicken=60)
 
 
 async def _look() -> Found:
@@ -28,20 +28,20 @@ async def _look() -> Found:
         return await asyncio.to_thread(check, scene)
 
 
-async def _draw(file: Path) -> None:
+async def _draw(folder: Path) -> None:
     async with live(FOR_A_PICTURE, SLOWER) as scene:
-        await asyncio.to_thread(draw, scene, file)
+        await asyncio.to_thread(draw, scene, folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m load_tests.dashboard", description=__doc__)
     parser.add_argument(
-        "--picture", type=Path, help="instead draw a longer scene, as of the end of its outage, to this file"
+        "--picture", type=Path, metavar="FOLDER", help="instead draw a longer scene, as of the end of its outage"
     )
-    file = parser.parse_args(argv).picture
+    folder = parser.parse_args(argv).picture
     try:
-        if file is not None:
-            asyncio.run(_draw(file))
+        if folder is not None:
+            asyncio.run(_draw(folder))
             return 0
         found = asyncio.run(_look())
     except (HarnessError, RunError) as error:

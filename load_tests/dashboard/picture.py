@@ -1,6 +1,8 @@
 """A picture of the dashboard: its panels where Grafana puts them, with the values that Prometheus answers."""
 
 import io
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 from PIL import Image
 
 from load_tests.dashboard.board import Panel, board, filled, panels
@@ -19,17 +22,26 @@ from load_tests.dashboard.units import written
 COLUMN, LINE = 0.62, 0.36
 """Inches of one unit of Grafana's grid."""
 DOTS_PER_INCH = 100
+ROWS_AT_A_GLANCE = 2
 COLOURS = 64
 """Of the file: flat areas and thin lines need no more."""
 
 PAGE, PAPER, INK, FAINT, GRID = "#111217", "#181b1f", "#d8d9da", "#8e8e99", "#2c2f36"
 LEVELS = {"green": "#37872d", "yellow": "#c69026", "orange": "#d9590b", "red": "#c4162a"}
+FIXED = {"green": "#73bf69", "yellow": "#fade2a", "orange": "#ff9830", "red": "#f2495c"}
 PALETTE = ("#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#ca95e5", "#37872d", "#fade2a")
 
 
-def draw(scene: Scene, file: Path) -> None:
-    """Write a PNG of the whole scene."""
+def draw(scene: Scene, folder: Path) -> None:
+    """Write dashboard.png, the rows to look at first, and dashboard-all.png."""
     model = board()
+    rows = [panel["gridPos"]["y"] for panel in model["panels"] if panel["type"] == "row"]
+    shown = [panel for panel in model["panels"] if panel["gridPos"]["y"] < rows[ROWS_AT_A_GLANCE]]
+    _draw(scene, {**model, "panels": shown}, folder / "dashboard.png")
+    _draw(scene, model, folder / "dashboard-all.png")
+
+
+def _draw(scene: Scene, model: Mapping[str, Any], file: Path) -> None:
     width = 24 * COLUMN
     height = (1 + max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in model["panels"])) * LINE
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAGE)
@@ -126,14 +138,14 @@ def _lines(
     custom = defaults["custom"]
     axes.text(0.015, 0.93, panel.title, color=INK, size=8.5, va="center", weight="bold", transform=axes.transAxes)
     inner = axes.inset_axes((0.1, 0.24, 0.88, 0.62), facecolor="none")
-    ordered = sorted(answers, key=lambda answer: answer[0])
+    colours = _colours(panel, [name for name, _ in answers])
     if custom["stacking"]["mode"] == "normal":
-        _stack(inner, ordered)
+        _stack(inner, answers, colours)
     else:
-        for number, (_, series) in enumerate(ordered):
+        for name, series in answers:
             times, points = zip(*series.points, strict=True)
             steps = "steps-post" if custom["lineInterpolation"] == "stepAfter" else "default"
-            inner.plot(times, points, color=_colour(number), linewidth=1.1, drawstyle=steps)
+            inner.plot(times, points, color=colours[name], linewidth=1.1, drawstyle=steps)
     bottom, top = inner.get_ylim()
     inner.set_ylim(min(0, bottom), max(top, custom.get("axisSoftMax") or 0, 1e-3 if top < 1e-3 else 0))
     limits = [step["value"] for step in defaults.get("thresholds", {}).get("steps", []) if step["value"] is not None]
@@ -142,17 +154,17 @@ def _lines(
     for at in alerts:
         inner.axvline(at, color="#f2495c", alpha=0.55, linewidth=0.7, linestyle=(0, (2, 2)))
     _ticks(inner, scene, defaults["unit"])
-    _legend(axes, [name for name, _ in ordered])
+    _legend(axes, colours)
 
 
-def _stack(axes: Axes, answers: Sequence[tuple[str, Series]]) -> None:
+def _stack(axes: Axes, answers: Sequence[tuple[str, Series]], colours: Mapping[str, str]) -> None:
     times = sorted({at for _, series in answers for at, _ in series.points})
     base = [0.0] * len(times)
-    for number, (_, series) in enumerate(answers):
+    for name, series in answers:
         points = dict(series.points)
         layer = [points.get(at, 0.0) for at in times]
         width = (times[-1] - times[0]) / max(1, len(times) - 1) if len(times) > 1 else 1.0
-        axes.bar(times, layer, width=width, bottom=base, color=_colour(number), linewidth=0)
+        axes.bar(times, layer, width=width, bottom=base, color=colours[name], linewidth=0)
         base = [below + here for below, here in zip(base, layer, strict=True)]
 
 
@@ -161,6 +173,10 @@ def _ticks(axes: Axes, scene: Scene, unit: str) -> None:
     marks = [scene.start + (scene.end - scene.start) * share for share in (0.02, 0.34, 0.66, 0.97)]
     axes.set_xticks(marks, [_clock(mark) for mark in marks], color=FAINT, size=6.5)
     lower, upper = axes.get_ylim()
+    if unit == "bytes":
+        axes.yaxis.set_major_locator(MultipleLocator(2 ** math.ceil(math.log2(upper / 5))))
+    elif unit == "s" and upper > 60:
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 1.5, 3, 6, 10]))
     heights = [tick for tick in axes.get_yticks() if lower <= tick <= upper]
     axes.set_yticks(heights, [written(tick, unit, None) for tick in heights], color=FAINT, size=6.5)
     axes.tick_params(length=0)
@@ -168,19 +184,25 @@ def _ticks(axes: Axes, scene: Scene, unit: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _legend(axes: Axes, names: Sequence[str]) -> None:
+def _legend(axes: Axes, colours: Mapping[str, str]) -> None:
     x = 0.03
-    for number, name in enumerate(dict.fromkeys(names)):
+    for name, colour in colours.items():
         if x + 0.0135 * len(name) > 0.99:
             axes.text(x, 0.07, "…", color=FAINT, size=7, transform=axes.transAxes, va="center")
             break
-        axes.text(x, 0.07, "━", color=_colour(number), size=7, transform=axes.transAxes, va="center")
+        axes.text(x, 0.07, "━", color=colour, size=7, transform=axes.transAxes, va="center")
         axes.text(x + 0.025, 0.07, name, color=FAINT, size=7, transform=axes.transAxes, va="center")
         x += 0.05 + 0.0135 * len(name)
 
 
-def _colour(number: int) -> str:
-    return PALETTE[number % len(PALETTE)]
+def _colours(panel: Panel, names: Sequence[str]) -> dict[str, str]:
+    """Of each legend, in their order: what the panel says, else the next of the palette."""
+    said = {
+        override["matcher"]["options"]: FIXED[override["properties"][0]["value"]["fixedColor"]]
+        for override in panel.model["fieldConfig"]["overrides"]
+    }
+    others = itertools.cycle(colour for colour in PALETTE if colour not in said.values())
+    return {name: said.get(name) or next(others) for name in dict.fromkeys(names)}
 
 
 def _clock(at: float) -> str:
