@@ -5,11 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
 .PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers docs lock ci-tools clean
-=======
-.PHONY: help demo serve test check load chaos dashboard-check dashboard-picture peers docs lock ci-tools clean
->>>>>>> 65393f6 (make dashboard-picture: the dashboard during an outage, drawn from live data in Grafana's layout)
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deploy.grafana.panels import Panel, Query, lines, number
+from deploy.grafana.panels import QUARTER, Panel, Query, lines, number
 from deploy.grafana.queries import INTERVAL, JOB, PARTITION, WORKER, quantile, rate
 
 SLO: Sequence[Panel] = (
@@ -106,6 +106,14 @@ KAFKA: Sequence[Panel] = (
         colours={"ok": "green", "failed": "red"},
     ),
     lines(
+        "Kafka fails since",
+        "How long reading, publishing or committing has failed or got no answer; after a minute it alerts.",
+        "s",
+        Query(f"max by (doing) (moderation_kafka_failing_seconds{{{WORKER}}})", "{{doing}}"),
+        limit=60,
+        width=QUARTER,
+    ),
+    lines(
         "Partitions held",
         "By worker. Stopped: held but not read, since the commit lies outside the log.",
         "none",
@@ -113,6 +121,7 @@ KAFKA: Sequence[Panel] = (
         Query(f"sum(moderation_stopped_partitions{{{WORKER}}})", "stopped"),
         colours={"stopped": "red"},
         steps=True,
+        width=QUARTER,
     ),
     lines(
         "Unrest",
@@ -122,6 +131,7 @@ KAFKA: Sequence[Panel] = (
         Query(f"sum(increase(moderation_producer_replacements_total{{{WORKER}}}{INTERVAL}))", "producers replaced"),
         Query(f"sum(increase(moderation_offset_jumps_total{{{WORKER}}}{INTERVAL}))", "offset jumps"),
         stacked=True,
+        width=QUARTER,
     ),
     lines(
         "Intake held back",
@@ -131,5 +141,6 @@ KAFKA: Sequence[Panel] = (
         Query(f"max(moderation_breaker_state{{{WORKER}}})", "breaker"),
         colours={"breaker": "red"},
         top=2,
+        width=QUARTER,
     ),
 )

@@ -22,7 +22,7 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, Threshold, ThresholdsMode
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-WIDE, HALF, THIRD, NARROW = 24, 12, 8, 4
+HALF, THIRD, QUARTER, NARROW = 12, 8, 6, 4
 """Widths of panels, of 24."""
 
 Panel = stat.Panel | timeseries.Panel

@@ -63,7 +63,7 @@ async def live(script: Script, pace: Pace) -> AsyncIterator[Scene]:
         env = {"MODERATION_MAX_IN_FLIGHT_POSTS": str(MAX_IN_FLIGHT)}
         workers = [
             stack.enter_context(
-                Worker(f"worker-{number}", kafka.gated_bootstrap, names, folder, command=DEFAULT_COMMAND, env=env)
+                Worker(f"worker-{number}", kafka.gates[0], names, folder, command=DEFAULT_COMMAND, env=env)
             )
             for number in (1, 2)
         ]
