@@ -16,7 +16,7 @@ demo: .venv/.demo ## Sample posts through the real worker, without a broker (POS
 serve: .venv/.serving ## Install what serving needs: .venv/bin/moderation-worker
 	@echo "$(BIN)/moderation-worker is ready; see $(BIN)/moderation-worker run --help"
 
-test: .venv/.all ## All tests, on a real Apache Kafka (Java 17 and Maven)
+test: .venv/.all ## All tests, on a real Apache Kafka and a real Prometheus (see ci-tools)
 	$(BIN)/pytest
 
 check: .venv/.all ## Static checks: formatting, lint, types, layers

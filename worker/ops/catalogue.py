@@ -101,7 +101,7 @@ LAG = Metric(
 TIME_LAG = Metric(
     "consumer_time_lag_seconds",
     "gauge",
-    "Age of the oldest record not yet done; 0 where there is none.",
+    "Age of the oldest record read and not yet done; 0 where there is none, also where nothing is read.",
     ("topic", "partition"),
 )
 ASSIGNED = Metric("assigned_partitions", "gauge", "Partitions this worker reads.")
