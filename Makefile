@@ -5,10 +5,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers docs lock ci-tools clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: .venv/.demo ## Sample posts through the real worker, without a broker (POSTS=20 ends by itself)
 	$(BIN)/moderation-worker demo $(if $(POSTS),--posts $(POSTS))
@@ -16,7 +16,7 @@ demo: .venv/.demo ## Sample posts through the real worker, without a broker (POS
 serve: .venv/.serving ## Install what serving needs: .venv/bin/moderation-worker
 	@echo "$(BIN)/moderation-worker is ready; see $(BIN)/moderation-worker run --help"
 
-test: .venv/.all ## All tests, on a real Apache Kafka (Java 17 and Maven)
+test: .venv/.all ## All tests, on a real Apache Kafka and a real Prometheus (see ci-tools)
 	$(BIN)/pytest
 
 check: .venv/.all ## Static checks: formatting, lint, types, layers
@@ -41,12 +41,19 @@ soak: .venv/.all ## Does anything grow at a steady load, in each delivery? MINUT
 cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least once, interleaved
 	$(BIN)/python -m load_tests.cost
 
+dashboard-check: .venv/.all ## Does every panel and rule return data? On a real Prometheus, of real workers
+	$(BIN)/python -m load_tests.dashboard
+
+dashboard-picture: .venv/.all ## Draw docs/dashboard*.png anew, from live data during an outage
+	$(BIN)/python -m load_tests.dashboard --picture docs
+
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
 
 docs: .venv/.all ## Write the generated pages anew
 	$(BIN)/python -m worker.settings > docs/settings.md
 	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
+	$(BIN)/python -m deploy.grafana
 
 COMPILE = .venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: ## Resolve the lock files anew
@@ -56,7 +63,9 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
 
-ci-tools: ## Debian packages that the tests need: Java 17, Maven
+ci-tools: ## Debian packages that the tests need: Java 17, Maven, Prometheus
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus; }  # its service is not wanted
 	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' && command -v mvn >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
 

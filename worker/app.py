@@ -113,6 +113,7 @@ class Worker:
 
     def _loaded(self, engine: Engine) -> None:
         bundle = engine.bundle
+        self._metrics.scorers(engine.scoring_threads)
         self._metrics.model_loaded(
             name=bundle.name,
             version=bundle.version,

@@ -62,7 +62,13 @@ def test_catalogue_in_base_units_without_personal_labels() -> None:
         assert (metric.kind == "counter") == metric.name.endswith("_total"), metric
         assert (metric.kind == "histogram") == bool(metric.buckets), metric
         assert list(metric.buckets) == sorted(set(metric.buckets)), metric
+        assert metric.text.endswith("."), metric
         assert not {"id", "post", "post_id", "key", "user", "author"} & set(metric.labels), metric
+
+
+def test_scoring_threads_are_shown(metrics: Metrics) -> None:
+    metrics.scorers(3)
+    assert value(metrics, "scoring_threads") == 3
 
 
 def test_metrics_are_an_observer_and_two_instances_share_nothing() -> None:

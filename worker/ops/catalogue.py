@@ -60,6 +60,11 @@ TOKENIZE = Metric(
     "Time to decode, validate, normalise and tokenise one chunk of records.",
     buckets=STAGE,
 )
+SCORING_THREADS = Metric(
+    "scoring_threads",
+    "gauge",
+    "Threads that may be in a model call at once: what the time of model calls is a share of.",
+)
 INFERENCE = Metric("inference_seconds", "histogram", "Time of one model call.", buckets=STAGE)
 BATCH_POSTS = Metric(
     "batch_posts", "histogram", "Windows in one model call.", buckets=(1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128)
@@ -87,11 +92,16 @@ SCORE_OF_LABEL = Metric(
 )
 
 # The group
-LAG = Metric("consumer_lag", "gauge", "X", ("topic", "partition"))
+LAG = Metric(
+    "consumer_lag",
+    "gauge",
+    "Records from the oldest one not yet done to the end of the partition, as of the last fetch.",
+    ("topic", "partition"),
+)
 TIME_LAG = Metric(
     "consumer_time_lag_seconds",
     "gauge",
-    "Age of the oldest record not yet done; 0 where there is none.",
+    "Age of the oldest record read and not yet done; 0 where there is none, also where nothing is read.",
     ("topic", "partition"),
 )
 ASSIGNED = Metric("assigned_partitions", "gauge", "Partitions this worker reads.")

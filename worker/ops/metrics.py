@@ -167,6 +167,10 @@ class Metrics:
         """The event loop woke up so late."""
         self._loop_lag.observe(max(seconds, 0.0))
 
+    def scorers(self, threads: int) -> None:
+        """So many threads score."""
+        self._scoring_threads.set(threads)
+
     def model_loaded(self, *, name: str, version: str, sha256: str, quantization: str, labels: Sequence[str]) -> None:
         """This model scores from now on; `labels` in the order of its scores."""
         self._model_info.labels(name, version, sha256, quantization).set(1)
@@ -194,6 +198,7 @@ class Metrics:
     def _bind_model(self) -> None:
         self._queue_wait = self._histogram(catalogue.QUEUE_WAIT)
         self._tokenize = self._histogram(catalogue.TOKENIZE)
+        self._scoring_threads = self._gauge(catalogue.SCORING_THREADS)
         self._inference = self._histogram(catalogue.INFERENCE)
         self._batch_posts = self._histogram(catalogue.BATCH_POSTS)
         self._batch_tokens = self._histogram(catalogue.BATCH_TOKENS)

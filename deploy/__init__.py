@@ -1,0 +1,1 @@
+"""What runs beside the worker: see the READMEs of the folders."""

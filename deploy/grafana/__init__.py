@@ -1,0 +1,1 @@
+"""The dashboard as code: `python -m deploy.grafana` writes moderation-worker.json anew."""
