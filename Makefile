@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost peers image manifests docs lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,9 +44,18 @@ cost: .venv/.all ## What exactly once costs: posts/s and latency beside at least
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
 
+image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm
+	deploy/image/build.sh
+
+manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example CRDS=folder of definitions
+	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(CRDS)
+
+RULE = deploy/kubernetes/components/alerts/prometheus-rule.yaml
 docs: .venv/.all ## Write the generated pages anew
 	$(BIN)/python -m worker.settings > docs/settings.md
 	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
+	@sed '/^spec:/q' $(RULE) > $(RULE).new
+	sed 's/^./  &/' deploy/prometheus/rules.yaml >> $(RULE).new && mv $(RULE).new $(RULE)
 
 COMPILE = .venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: ## Resolve the lock files anew
@@ -56,7 +65,11 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
 
-ci-tools: ## Debian packages that the tests need: Java 17, Maven
+ci-tools: ## What the tests need beside Python: Java 17, Maven, buildah, mmdebstrap; kustomize (by Go) where there is no kubectl
+	@command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah mmdebstrap; }
+	@command -v kubectl >/dev/null || test -x .cache/bin/kustomize || \
+	  GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
 	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' && command -v mvn >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
 
