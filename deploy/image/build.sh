@@ -52,6 +52,7 @@ buildah bud --quiet --build-arg "BASE=$BASE" "${secrets[@]}" --ignorefile deploy
     --file deploy/image/Dockerfile --tag "localhost/moderation-worker:$TAG" .
 rm -f build/moderation-worker.oci.tar
 buildah push --quiet "localhost/moderation-worker:$TAG" "oci-archive:build/moderation-worker.oci.tar:moderation-worker:$TAG"
+buildah rmi --prune >/dev/null  # the image that had this tag before
 unpacked=$(buildah inspect --type image --format '{{.FromImageID}}' "localhost/moderation-worker:$TAG")
 echo "moderation-worker:$TAG: $(buildah images --format '{{.Size}}' "$unpacked") unpacked;" \
     "build/moderation-worker.oci.tar: $(stat --format %s build/moderation-worker.oci.tar) bytes"
