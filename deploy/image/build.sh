@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.."
 
 TAG=${TAG:-latest}
 SUITE=bookworm
+PACKAGES=python3-minimal,python3-venv,ca-certificates,libstdc++6
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -38,9 +39,9 @@ export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
 buildah() { command buildah --root "$PWD/.cache/containers/root" --runroot "$PWD/.cache/containers/run" --storage-driver vfs "$@"; }
 
 if [ -z "${BASE:-}" ]; then
-    BASE=localhost/debian-python:$SUITE
+    BASE=localhost/debian-python:$SUITE-$(cksum <<<"$PACKAGES" | cut -d' ' -f1)
     if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
-        mmdebstrap --quiet --variant=essential --include=python3-minimal,python3-venv,ca-certificates \
+        mmdebstrap --quiet --variant=essential --include="$PACKAGES" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
             --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$SUITE" "$work/base.tar"
         container=$(buildah from scratch)

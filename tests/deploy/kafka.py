@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from tests.deploy.pods import read
 from tests.deploy.rendering import ROOT, Object, named
-from tests.deploy.workload import workloads
+from tests.deploy.workload import references, workers, workloads
 from worker.settings import Settings
 
 SECURITY = ROOT / "docs" / "security.md"
@@ -40,9 +40,12 @@ def least(settings: Settings, page: Path = SECURITY) -> set[Grant]:
 
 
 def least_privilege(manifests: list[Object]) -> Iterator[str]:
-    """A KafkaUser may do what the worker needs for its settings, and nothing else."""
+    """The worker's KafkaUser may do what the worker needs for its settings, and nothing else."""
     needed = least(read(manifests))
+    certificates = {name for one in workers(manifests) for kind, name, _ in references(one) if kind == "Secret"}
     for user in named(manifests, "KafkaUser"):
+        if user["metadata"]["name"] not in certificates:
+            continue
         given = {
             (
                 rule["resource"]["type"],

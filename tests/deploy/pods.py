@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.deploy.rendering import Object, named
-from tests.deploy.workload import containers, pod, references, settings, variable_of, workloads
+from tests.deploy.workload import containers, pod, references, settings, variable_of, workers, workloads
 from worker.core.errors import Fatal
 from worker.kafka.consumer import COMMIT_SECONDS, LEAVE_SECONDS
 from worker.kafka.producer import STOP_SECONDS
@@ -126,7 +126,7 @@ def settings_hold(manifests: list[Object]) -> Iterator[str]:
 
 def _mounted(manifests: list[Object]) -> Iterator[str]:
     """Every file that a setting names lies in a volume."""
-    for workload in workloads(manifests):
+    for workload in workers(manifests):
         for container in containers(workload):
             folders = [mount["mountPath"] + "/" for mount in container.get("volumeMounts", [])]
             for name, value in settings(manifests).items():
@@ -142,7 +142,7 @@ def read(manifests: list[Object]) -> Settings:
 def time_to_end(manifests: list[Object]) -> Iterator[str]:
     """The grace period outlasts the worker's own bound."""
     needed = read(manifests).drain_timeout_seconds + BEYOND_DRAIN_SECONDS
-    for workload in workloads(manifests):
+    for workload in workers(manifests):
         spec = pod(workload)
         before = sum(
             one.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0) for one in spec["containers"]
@@ -154,7 +154,7 @@ def time_to_end(manifests: list[Object]) -> Iterator[str]:
 def ports_agree(manifests: list[Object]) -> Iterator[str]:
     """The worker listens where its container says, and probes ask there."""
     listening = read(manifests).http_port
-    for workload in workloads(manifests):
+    for workload in workers(manifests):
         for container in containers(workload):
             ports = {port.get("name"): port["containerPort"] for port in container.get("ports", [])}
             if listening not in ports.values():
@@ -185,7 +185,7 @@ def ports_asked(manifests: list[Object]) -> Iterator[str]:
 
 def whole_cpus(manifests: list[Object]) -> Iterator[str]:
     """Scoring threads are the CPUs that are asked for, whole ones, without a limit that would throttle heartbeats."""
-    for workload in workloads(manifests):
+    for workload in workers(manifests):
         for container in containers(workload):
             resources = container.get("resources", {})
             cpu = str(resources.get("requests", {}).get("cpu", ""))

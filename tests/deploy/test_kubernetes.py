@@ -1,5 +1,6 @@
 """The manifests fit their schemas, the worker's settings and each other, in every combination that is offered."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ EVERYTHING = [
     "static-membership",
     "pod-monitor",
     "alerts",
+    "try",
 ]
 ALONE = sorted({*EVERYTHING} - {"autoscaling-tls"})
 
@@ -55,9 +57,22 @@ def test_one_name_in_the_settings_is_enough_for_topics_permissions_and_scaling()
     names = ["INPUT_TOPIC=my.posts", "OUTPUT_TOPIC=my_verdicts", "DEAD_LETTER_TOPIC=my-dead", "GROUP_ID=my-group"]
     manifests = render_together(EVERYTHING, [*TLS, *(f"MODERATION_{name}" for name in names)])
     assert problems(manifests) == []
-    [user] = named(manifests, "KafkaUser")
-    granted = {rule["resource"]["name"] for rule in user["spec"]["authorization"]["acls"]}
-    assert granted == {"my.posts", "my_verdicts", "my-dead", "my-group", "my-group."}
+    granted = {
+        user["metadata"]["name"]: [rule["resource"]["name"] for rule in user["spec"]["authorization"]["acls"]]
+        for user in named(manifests, "KafkaUser")
+    }
+    assert granted == {
+        "moderation-worker": ["my.posts", "my-group", "my_verdicts", "my-dead", "my-group."],
+        "moderation-worker-try": ["my.posts", "my_verdicts", "moderation-worker-try"],
+    }
+
+
+def test_script_of_the_trial_is_sound_shell() -> None:
+    [job] = named(render_together(["strimzi", "try"], TLS), "Job")
+    [console] = containers(job)
+    assert console["command"] == ["/bin/bash", "-ec"]
+    done = subprocess.run(["bash", "-n", "-c", console["args"][0]], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_changed_setting_changes_the_pods() -> None:

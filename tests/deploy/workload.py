@@ -21,6 +21,13 @@ def workloads(manifests: Iterable[Object]) -> Iterator[Object]:
     return (found for found in manifests if found["kind"] in WORKLOADS)
 
 
+def workers(manifests: list[Object]) -> Iterator[Object]:
+    """Those workloads whose pods are told settings."""
+    for found in workloads(manifests):
+        if any(name.startswith(PREFIX) for one in containers(found) for name in environment(one, manifests)):
+            yield found
+
+
 def pod(workload: Object) -> dict[str, Any]:
     """The template's pod spec."""
     spec: dict[str, Any] = workload["spec"]["template"]["spec"]
@@ -50,7 +57,7 @@ def variable_of(container: dict[str, Any], name: str) -> dict[str, Any]:
 
 def settings(manifests: list[Object]) -> dict[str, str]:
     """The worker's settings in these manifests; empty where there is no worker."""
-    for workload in workloads(manifests):
+    for workload in workers(manifests):
         for container in containers(workload):
             found = {
                 name: value for name, value in environment(container, manifests).items() if name.startswith(PREFIX)
