@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers image manifests docs lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -50,10 +50,19 @@ dashboard-picture: .venv/.all ## Draw docs/dashboard*.png anew, from live data d
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
 
+image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm
+	deploy/image/build.sh
+
+manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example CRDS=folder of definitions
+	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(CRDS)
+
+RULE = deploy/kubernetes/components/alerts/prometheus-rule.yaml
 docs: .venv/.all ## Write the generated pages anew
 	$(BIN)/python -m worker.settings > docs/settings.md
 	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
 	$(BIN)/python -m deploy.grafana
+	@sed '/^spec:/q' $(RULE) > $(RULE).new
+	sed 's/^./  &/' deploy/prometheus/rules.yaml >> $(RULE).new && mv $(RULE).new $(RULE)
 
 COMPILE = .venv-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: ## Resolve the lock files anew
@@ -63,9 +72,13 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
 
-ci-tools: ## Debian packages that the tests need: Java 17, Maven, Prometheus
+ci-tools: ## What the tests need beside Python: Java, Maven, Prometheus, buildah, mmdebstrap; kustomize (by Go)
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
 	  { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus; }  # its service is not wanted
+	@command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah mmdebstrap; }
+	@command -v kubectl >/dev/null || test -x .cache/bin/kustomize || \
+	  GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.5.0
 	@java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])' && command -v mvn >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven; }
 

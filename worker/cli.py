@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -90,6 +91,7 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; wrong usage raises SystemExit(2), as argparse does."""
+    _end_when_told()
     arguments = _parser().parse_args(argv)
     command: Command = arguments.command
     try:
@@ -103,6 +105,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output left, as `head` does: nothing more to say, also not at interpreter exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _end_when_told() -> None:
+    """The first process of a container gets no default action from the kernel: SIGTERM during start-up would be lost."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def _run(arguments: argparse.Namespace) -> int:
