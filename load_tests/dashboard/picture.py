@@ -48,7 +48,7 @@ def _draw(scene: Scene, model: Mapping[str, Any], file: Path) -> None:
     place = _Places(figure, width, height)
     about = (
         f"{model['title']}     {_clock(scene.start)} to {_clock(scene.end)} UTC, every panel as asked of Prometheus;"
-        f" the rules' hours shortened to {60 / scene.prometheus.pace.quicken:g} minutes"
+        f" an hour of the rules is {3600 / scene.prometheus.pace.quicken:g} s"
     )
     place.text(0.1, 0.6, about, size=11)
     for panel in model["panels"]:
@@ -154,7 +154,7 @@ def _lines(
     for at in alerts:
         inner.axvline(at, color="#f2495c", alpha=0.55, linewidth=0.7, linestyle=(0, (2, 2)))
     _ticks(inner, scene, defaults["unit"])
-    _legend(axes, colours)
+    _legend(axes, colours, 24 / panel.model["gridPos"]["w"])
 
 
 def _stack(axes: Axes, answers: Sequence[tuple[str, Series]], colours: Mapping[str, str]) -> None:
@@ -184,15 +184,17 @@ def _ticks(axes: Axes, scene: Scene, unit: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _legend(axes: Axes, colours: Mapping[str, str]) -> None:
+def _legend(axes: Axes, colours: Mapping[str, str], narrow: float) -> None:
+    """`narrow`: how many panels of this width fill a row, to which the room that letters take is proportional."""
+    letter = 0.0042 * narrow
     x = 0.03
     for name, colour in colours.items():
-        if x + 0.0135 * len(name) > 0.99:
+        if x + letter * len(name) > 0.99:
             axes.text(x, 0.07, "…", color=FAINT, size=7, transform=axes.transAxes, va="center")
             break
         axes.text(x, 0.07, "━", color=colour, size=7, transform=axes.transAxes, va="center")
-        axes.text(x + 0.025, 0.07, name, color=FAINT, size=7, transform=axes.transAxes, va="center")
-        x += 0.05 + 0.0135 * len(name)
+        axes.text(x + 0.009 * narrow, 0.07, name, color=FAINT, size=7, transform=axes.transAxes, va="center")
+        x += 0.018 * narrow + letter * len(name)
 
 
 def _colours(panel: Panel, names: Sequence[str]) -> dict[str, str]:
