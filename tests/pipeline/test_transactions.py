@@ -145,3 +145,15 @@ async def test_last_commit_of_a_revocation_is_bounded() -> None:
     assert asyncio.get_running_loop().time() - before == 3.0
     assert sink.commits == []
     await rig.stop()
+
+
+async def test_commit_whose_answer_was_lost_is_no_trouble_for_ever() -> None:
+    rig = Rig(*posts(3), limits=OFTEN, transactional=True)
+    sink = sink_of(rig)
+    sink.lost_answers = [Transient("outcome unknown")]
+    await rig.settle(1)
+    assert rig.pipeline.trouble is not None
+    await rig.settle(30)
+    assert sink.shown() == verdicts(3)  # nothing was left to do again, and so to show that publishing works
+    assert rig.pipeline.trouble is None
+    await rig.stop()

@@ -18,6 +18,7 @@ class FakeTransactions(FakeSink):
         self.commits: list[tuple[Partition, int]] = []
         self.commit_seconds: dict[Partition, float] = {}
         self.commit_faults: list[Exception] = []
+        self.lost_answers: list[Exception] = []  # of commits that went well
         self._source = source
         self._open: dict[Partition, list[Sent]] = defaultdict(list)
 
@@ -39,6 +40,8 @@ class FakeTransactions(FakeSink):
         self.visible += stored
         self.commits.append((partition, offset))
         self._source.committed[partition] = offset
+        if self.lost_answers:
+            raise self.lost_answers.pop(0)
 
     async def reset(self, error: BaseException) -> None:
         self._open.clear()

@@ -20,6 +20,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from worker.core.cancellation import being_cancelled
 from worker.core.errors import Fatal, Transient
 from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
@@ -45,6 +46,7 @@ REBALANCE_SECONDS = 1.0  # aiokafka waits for the end of one, however long
 COMMIT_SECONDS = 5.0
 OPEN_SECONDS = 30.0
 LEAVE_SECONDS = 3.0
+STOPPED = "offset out of range: stopped. Reset the group's offset, or set MODERATION_OUT_OF_RANGE=earliest, and restart"
 
 
 class KafkaSource:
@@ -67,7 +69,6 @@ class KafkaSource:
         self._arguments = {**connection, **group}
         self._allow_jump = allow_jump
         self._membership = membership
-        self._clock = clock
         self._consumer: AIOKafkaConsumer | None = None
         self._rebalance: Rebalance | None = None
         self._assigned: frozenset[TopicPartition] = frozenset()
@@ -80,7 +81,7 @@ class KafkaSource:
         self._paused = False
         self._member = False
         self._listener = Listener(self._on_revoked, self._on_assigned)
-        self._reach = Reach(backoff.deadline)
+        self._reach = Reach(backoff.deadline, clock)
         self._failures = ReadFailures(topic, str(self._arguments["group_id"]), backoff, clock)
 
     async def join(self, rebalance: Rebalance) -> None:
@@ -97,6 +98,7 @@ class KafkaSource:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             raise Fatal(f"cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): {error}") from error
+        self._reach.left()
         self._consumer.subscribe([self._topic], listener=self._listener)
 
     async def leave(self) -> None:
@@ -124,7 +126,8 @@ class KafkaSource:
                 self.consumer._coordinator.request_rejoin()  # noqa: SLF001
             await self._failures.wait(error)
             return []
-        self._failures.worked(found=bool(records))
+        if not self._turns.failing(self._open):
+            self._failures.worked(found=bool(records))
         return records
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -173,7 +176,7 @@ class KafkaSource:
     async def _poll(self, max_records: int) -> Sequence[Record]:
         self._listener.check()
         static_members.check(self.consumer._coordinator)  # noqa: SLF001
-        self._reach.look(self.consumer._client, self._clock())  # noqa: SLF001
+        self._reach.look(self.consumer._client, self._assigned)  # noqa: SLF001
         if self._member and self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
@@ -234,8 +237,7 @@ class KafkaSource:
         try:
             await self._fencing
         except asyncio.CancelledError:
-            if not self._fencing.cancelled() or epoch == self._epoch:
-                self._fencing.cancel()
+            if epoch == self._epoch or being_cancelled():
                 raise
         finally:
             self._fencing = None
@@ -263,12 +265,7 @@ class KafkaSource:
                 self._seek(tp, earliest)
                 self._membership.offset_jumped()
             else:
-                log.error(
-                    "offset out of range: this partition is stopped. Reset the group's offset, or set"
-                    " MODERATION_OUT_OF_RANGE=earliest to go on at the earliest record, and restart",
-                    partition=tp,
-                    offset=offset,
-                )
+                log.error(STOPPED, partition=tp, offset=offset)
                 self.consumer.pause(tp)
                 self._stopped.add(tp)
                 self._open -= {tp}
@@ -281,6 +278,7 @@ class KafkaSource:
             self._fencing.cancel()  # late, it would fence the next owner
 
     async def _on_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._reach.left()
         self._begin_epoch()
         self._stopped.clear()
         partitions = [Partition(*tp) for tp in sorted(revoked)]
@@ -293,6 +291,7 @@ class KafkaSource:
         self._begin_epoch(assigned)
         self._paused = False
         self._member = True
+        self._reach.joined()
         self._membership.joined()
         self._membership.assigned(len(assigned))
         log.info("assigned", partitions=sorted(tp.partition for tp in assigned))

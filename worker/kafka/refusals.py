@@ -1,7 +1,7 @@
 """Why a broker cannot be reached, in words that name the setting to change."""
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka.conn import create_conn
@@ -46,13 +46,16 @@ async def explain(error: Exception, connection: Mapping[str, Any]) -> Transient 
     )
 
 
-def lost_permission(error: BaseException | None, outputs: Iterable[str]) -> str:
+def lost_permission(error: BaseException | None, outputs: Sequence[str]) -> str:
     """What to grant where publishing to one of `outputs` was denied, else nothing."""
-    match error:
-        case TopicAuthorizationFailedError() if any(repr(topic) in repr(error) for topic in outputs):
-            return ": grant Write on MODERATION_OUTPUT_TOPIC and MODERATION_DEAD_LETTER_TOPIC (docs/security.md)"
-        case TransactionalIdAuthorizationFailed():
-            return ": grant Write and Describe on transactional ids prefixed by MODERATION_GROUP_ID (docs/security.md)"
+    for cause in _causes(error):
+        match cause:
+            case TopicAuthorizationFailedError() if any(repr(topic) in repr(cause) for topic in outputs):
+                return ": grant Write on MODERATION_OUTPUT_TOPIC and MODERATION_DEAD_LETTER_TOPIC (docs/security.md)"
+            case TransactionalIdAuthorizationFailed():
+                return (
+                    ": grant Write and Describe on transactional ids prefixed by MODERATION_GROUP_ID (docs/security.md)"
+                )
     return ""
 
 

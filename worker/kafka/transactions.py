@@ -9,6 +9,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -43,6 +44,7 @@ class TransactionalSink:
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._halted = asyncio.Event()
         self._rejoining = False  # until partitions are opened again
+        self._has_opened = False  # until then, a refusal is one of permissions that were never granted
 
     async def start(self) -> None:
         """Nothing to do: producers come with partitions."""
@@ -86,14 +88,19 @@ class TransactionalSink:
         try:
             future = await self._outputs.send(producer, partition, outgoing)
         except ProducerFenced:
-            self._lost()
+            self._lost(partition, producer)
             raise
-        future.add_done_callback(self._acknowledged)
+        except Fatal as error:
+            if not producer._txn_manager.is_in_transaction():  # noqa: SLF001 - it asserted that, not a partition
+                raise Transient("the transaction cannot go on") from error
+            raise
+        future.add_done_callback(partial(self._acknowledged, partition, producer))
         return future
 
     async def commit(self, partition: Partition, offset: int) -> None:
         """See Transactions."""
-        committing = asyncio.ensure_future(self._commit(self._producer(partition), partition, offset))
+        producer = self._producer(partition)
+        committing = asyncio.ensure_future(self._commit(producer, partition, offset))
         halted = asyncio.ensure_future(self._halted.wait())
         try:
             async with asyncio.timeout(self._outputs.request_seconds):
@@ -104,7 +111,7 @@ class TransactionalSink:
         except (KafkaError, IllegalOperation, AssertionError, TimeoutError) as error:
             log.warning("a transaction failed", partition=partition.partition, error=repr(error))
             if isinstance(error, ProducerFenced):
-                self._lost()
+                self._lost(partition, producer)
             raise Transient(f"transaction: {error!r}") from error
         finally:
             halted.cancel()
@@ -123,13 +130,16 @@ class TransactionalSink:
         self.halt()
         await self._drop(list(self._producers))
 
-    def _acknowledged(self, future: "Future[Any]") -> None:
+    def _acknowledged(self, partition: Partition, producer: AIOKafkaProducer, future: "Future[Any]") -> None:
         if not future.cancelled() and isinstance(future.exception(), ProducerFenced):
-            self._lost()
+            self._lost(partition, producer)
 
-    def _lost(self) -> None:
-        """Another worker opened a partition of ours. Told once: all that was on its way fails for the same reason."""
-        if not self._rejoining:
+    def _lost(self, partition: Partition, producer: AIOKafkaProducer) -> None:
+        """Another worker opened a partition of ours. Told once: all that was on its way fails for the same reason.
+
+        Not where we did so ourselves, and a producer that was replaced finds it out.
+        """
+        if self._producers.get(partition) is producer and not self._rejoining:
             log.warning(
                 "another producer took over a partition of ours: joining the group anew. Where this goes on, two groups"
                 " share transactional ids, which are MODERATION_GROUP_ID, a dot and MODERATION_INPUT_TOPIC"
@@ -154,7 +164,7 @@ class TransactionalSink:
                 await producer.start()
         except BaseException as error:
             await abandon(producer)
-            if isinstance(error, TransactionalIdAuthorizationFailed):
+            if isinstance(error, TransactionalIdAuthorizationFailed) and not self._has_opened:
                 raise Fatal(
                     f"transactional id {name}: not allowed: grant this worker Write and Describe on transactional ids "
                     f"prefixed {self._group_id}. (MODERATION_DELIVERY=exactly_once)"
@@ -168,6 +178,7 @@ class TransactionalSink:
                 raise Transient(f"transactional id {name}: {error!r}") from error
             raise
         self._producers[partition] = producer
+        self._has_opened = True
 
     async def _commit(self, producer: AIOKafkaProducer, partition: Partition, offset: int) -> None:
         await producer.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group_id)

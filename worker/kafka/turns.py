@@ -11,16 +11,27 @@ class Turns:
     """Reads first from the partition that has waited longest, also after a pause dropped what was fetched."""
 
     def __init__(self) -> None:
-        self._served: dict[TopicPartition, int] = {}  # number of the take that last brought records of it
+        self._served: dict[TopicPartition, int] = {}  # number of the take that last brought records of it, or failed
+        self._failing: set[TopicPartition] = set()
+        self._failed: tuple[TopicPartition, Exception] | None = None  # beside others that brought records
         self._takes = 0
+
+    def failing(self, partitions: Collection[TopicPartition]) -> bool:
+        """Whether one of these could not be read when it was last asked."""
+        return not self._failing.isdisjoint(partitions)
 
     async def take(
         self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], seconds: float, max_records: int
     ) -> dict[TopicPartition, list[Any]]:
         """Take up to `max_records` of `partitions`, in turn; wait up to `seconds` where there is none yet.
 
-        Raises what the consumer raises; then records may have been taken that nobody has seen.
+        Raises what the consumer raises; then records may have been taken that nobody has seen. What one partition
+        raises is kept for the next take where others have brought records.
         """
+        if self._failed is not None:
+            (tp, error), self._failed = self._failed, None
+            if tp in partitions:
+                raise error
         if not partitions:  # it reports what is wrong with the group all the same
             await consumer.getmany(timeout_ms=int(seconds * 1000), max_records=1)
             return {}
@@ -42,7 +53,16 @@ class Turns:
         found: dict[TopicPartition, list[Any]] = {}
         self._takes += 1
         for tp in sorted(partitions, key=lambda tp: self._served.get(tp, 0)):
-            taken = (await consumer.getmany(tp, timeout_ms=0, max_records=max_records)).get(tp)
+            try:
+                taken = (await consumer.getmany(tp, timeout_ms=0, max_records=max_records)).get(tp)
+            except Exception as error:
+                self._served[tp] = self._takes + 1  # asked first each time it would keep all others from their turns
+                self._failing.add(tp)
+                if not found:
+                    raise
+                self._failed = tp, error
+                break
+            self._failing.discard(tp)
             if taken:
                 found[tp] = taken
                 self._served[tp] = self._takes

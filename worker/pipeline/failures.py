@@ -33,8 +33,12 @@ class Failures:
             self._failing.add(partition)
         self.pending = self.pending or error
 
+    def gave_up(self, partitions: Iterable[Partition]) -> None:
+        """These are someone else's now. That alone does not mean that all is well."""
+        self._failing.difference_update(partitions)
+
     def went_on(self, partitions: Iterable[Partition]) -> None:
-        """These were committed, or are someone else's now."""
+        """These were committed, or there is nothing in them to publish."""
         self._failing.difference_update(partitions)
         if not self._failing:
             self._since = None

@@ -14,6 +14,10 @@ TRANSACTION_RECORDS = 500
 """Stored records after which a transaction is due whatever the commit interval: bounds what an abort does again."""
 
 
+QUIET_SECONDS = 10.0
+"""A partition in which nothing was found for so long since it was opened has nothing to read."""
+
+
 class Lane:
     """Everything in flight for one partition, from assignment to revocation.
 
@@ -50,6 +54,7 @@ class Lane:
         self._failed = failed
         self._clock = clock
         self._due = due
+        self._opened_at = clock()
         self._decided = asyncio.Event()
         self._moved = asyncio.Event()
         self._stored: list[Entry] = []  # acknowledged, their transaction not committed yet
@@ -68,6 +73,12 @@ class Lane:
         if not self.closed:
             self.ledger.decide(entry, outputs)
             self._decided.set()
+
+    def quiet(self) -> bool:
+        """Whether there has been nothing to do in it for a while."""
+        return (
+            self.idle.is_set() and not (self.broken or self._stored) and self._clock() - self._opened_at > QUIET_SECONDS
+        )
 
     async def publish(self) -> None:
         """Send decided outputs in the order of their positions, until cancelled."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from worker.core.budget import Budget
+from worker.core.cancellation import being_cancelled
 from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source, Transactions
@@ -147,7 +148,7 @@ class Pipeline:
                     await self._commits.commit(lanes)
         finally:
             self._close(partitions)
-            self._failures.went_on(partitions)
+            self._failures.gave_up(partitions)
 
     def _close(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
@@ -170,7 +171,7 @@ class Pipeline:
             try:
                 records = await self._poll
             except asyncio.CancelledError:
-                if self._poll.cancelled() and self._interrupted() and not _being_cancelled():
+                if self._poll.cancelled() and self._interrupted() and not being_cancelled():
                     continue
                 raise
             finally:
@@ -180,6 +181,8 @@ class Pipeline:
                 return
             if records:
                 await self._admit(records)
+            elif self._failures.trouble is not None and all(lane.quiet() for lane in self._lanes.values()):
+                self._failures.went_on(self._lanes)  # nothing is left to show that publishing works again
 
     async def _wait_for_room(self) -> int:
         """Wait for acknowledgements to make room. 0 after a while: the source must be polled, paused, to stay in."""
@@ -289,9 +292,3 @@ class Pipeline:
             return False
         working.result()
         return True
-
-
-def _being_cancelled() -> bool:
-    """Whether the cancellation came from outside (a task of the group failed), not from interrupting the poll."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
