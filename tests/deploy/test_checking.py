@@ -14,6 +14,7 @@ from tests.deploy.checking import problems
 from tests.deploy.rendering import ROOT, Object, RenderError, named, objects, render, render_together
 from tests.deploy.test_kubernetes import EVERYTHING, TLS
 
+pytestmark = pytest.mark.timeout(600)
 GONE = object()
 """In place of a new value: the place is removed."""
 POD = "spec.template.spec"

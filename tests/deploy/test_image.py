@@ -20,8 +20,9 @@ from tests.harness.kafka import free_ports
 from tests.harness.topics import create_topic, produce, read_all
 from worker import __version__
 
-pytestmark = pytest.mark.timeout(BUILD_SECONDS + 120)
-SECONDS = 60.0
+pytestmark = pytest.mark.timeout(2 * BUILD_SECONDS)
+SECONDS = 240.0
+"""A bound, not an expectation: a busy machine takes its time."""
 MANIFESTS = ROOT / "deploy" / "kubernetes" / "base" / "deployment.yaml"
 
 

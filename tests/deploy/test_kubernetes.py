@@ -11,6 +11,7 @@ from tests.deploy.pods import BEYOND_DRAIN_SECONDS, read
 from tests.deploy.rendering import KUBERNETES, ROOT, Object, components, named, render, render_together
 from tests.deploy.workload import containers, settings
 
+pytestmark = pytest.mark.timeout(600)
 TLS = ["MODERATION_BOOTSTRAP_SERVERS=kafka-kafka-bootstrap:9093"]
 EVERYTHING = [
     "strimzi",
