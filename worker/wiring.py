@@ -83,7 +83,7 @@ def assemble(
         facts={channel: facts[topic] for channel, topic in topics.items()},
         limits=record_limits(settings, facts),
     )
-    transactional = _transactional(settings, outputs, lambda: source.rejoin())  # noqa: PLW0108 - made below
+    transactional = _transactional(settings, outputs, lambda: source)
     source = KafkaSource(
         settings.input_topic,
         connection=connection(settings),
@@ -119,11 +119,16 @@ def assemble(
     return Parts(source, sink, pipeline)
 
 
-def _transactional(settings: Settings, outputs: Outputs, fenced: Callable[[], None]) -> TransactionalSink | None:
+def _transactional(settings: Settings, outputs: Outputs, source: Callable[[], KafkaSource]) -> TransactionalSink | None:
     if settings.delivery != "exactly_once":
         return None
-    timeout = settings.transaction_timeout_seconds
-    return TransactionalSink(outputs, group_id=settings.group_id, timeout=timeout, fenced=fenced)
+    return TransactionalSink(
+        outputs,
+        group_id=settings.group_id,
+        timeout=settings.transaction_timeout_seconds,
+        fenced=lambda: source().rejoin(),
+        committed=lambda partition, offset: source().committed(partition, offset),
+    )
 
 
 def _breaker(settings: Settings) -> BreakerRule | None:

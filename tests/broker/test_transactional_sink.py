@@ -31,6 +31,7 @@ class Stage:
     one: Partition
     sinks: list[TransactionalSink] = field(default_factory=list)
     fenced: list[int] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
 
     def sink(self, timeout: float = 60.0) -> TransactionalSink:
         outputs = Outputs(
@@ -42,7 +43,11 @@ class Stage:
         )
         number = len(self.sinks)
         made = TransactionalSink(
-            outputs, group_id=self.group, timeout=timeout, fenced=lambda: self.fenced.append(number)
+            outputs,
+            group_id=self.group,
+            timeout=timeout,
+            fenced=lambda: self.fenced.append(number),
+            committed=lambda _, offset: self.told.append(offset),
         )
         self.sinks.append(made)
         return made
@@ -87,7 +92,7 @@ async def test_output_and_offset_appear_together(stage: Stage) -> None:
     await (await send(stage, sink, b"a"))
     assert (await read_all(stage.bootstrap, stage.topic), await stage.committed()) == ([], None)
     await sink.commit(stage.one, 7)
-    assert (await stage.published(), await stage.committed()) == ([b"a"], 7)
+    assert (await stage.published(), await stage.committed(), stage.told) == ([b"a"], 7, [7])
 
 
 async def test_commit_of_a_transaction_that_is_not_over_is_waited_for(stage: Stage) -> None:

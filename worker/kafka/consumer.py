@@ -32,6 +32,7 @@ from worker.kafka.membership import Fences, Membership
 from worker.kafka.reach import Reach
 from worker.kafka.read_failures import ReadFailures
 from worker.kafka.records import as_record
+from worker.kafka.starts import Starts
 from worker.kafka.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -70,16 +71,16 @@ class KafkaSource:
         self._allow_jump = allow_jump
         self._membership = membership
         self._consumer: AIOKafkaConsumer | None = None
-        self._rebalance: Rebalance | None = None
+        self._rebalance: Rebalance  # from `join` on
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._open: frozenset[TopicPartition] = frozenset()
         self._next: dict[TopicPartition, int] = {}  # of each open partition, what the pipeline has not seen yet
         self._stopped: set[TopicPartition] = set()
         self._turns = Turns()
+        self._starts = Starts(clock)
         self._epoch = 0  # counts revocations and assignments: what began in an older epoch is dropped
         self._fencing: asyncio.Future[None] | None = None
         self._paused = False
-        self._member = False
         self._listener = Listener(self._on_revoked, self._on_assigned)
         self._reach = Reach(backoff.deadline, clock)
         self._failures = ReadFailures(topic, str(self._arguments["group_id"]), backoff, clock)
@@ -138,6 +139,12 @@ class KafkaSource:
         except (KafkaError, TimeoutError) as error:
             log.warning("commit failed", error=repr(error), partitions=len(offsets))
             raise Transient(f"commit: {error!r}") from error
+        for partition, offset in offsets.items():
+            self.committed(partition, offset)
+
+    def committed(self, partition: Partition, offset: int) -> None:
+        """`offset` was committed for `partition`, here or in a transaction."""
+        self._starts.committed(TopicPartition(*partition), offset)
 
     async def rewind(self) -> None:
         """See Source."""
@@ -177,7 +184,7 @@ class KafkaSource:
         self._listener.check()
         static_members.check(self.consumer._coordinator)  # noqa: SLF001
         self._reach.look(self.consumer._client, self._assigned)  # noqa: SLF001
-        if self._member and self._open != self._assigned - self._stopped:
+        if self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
         if self.consumer._fetcher.error_future.done():  # noqa: SLF001 - nobody else looks at it
@@ -219,16 +226,16 @@ class KafkaSource:
         if self._fences is not None and not await self._fence(self._fences, closed):
             return
         async with asyncio.timeout(OPEN_SECONDS):  # aiokafka asks for a commit without end
-            starts = {tp: await self._start(tp) for tp in closed}
+            starts = {tp: await self._starts.of(self.consumer, tp) for tp in sorted(closed)}
         if epoch != self._epoch:
             return
+        log.info("reading on", offsets={tp.partition: offset for tp, offset in starts.items()})
         for tp, offset in starts.items():
             self._seek(tp, offset)
         self._open |= starts.keys()
         self._paused = False
         self.consumer.resume(*starts)
-        if self._rebalance is not None:
-            self._rebalance.assigned([Partition(*tp) for tp in sorted(starts)])
+        self._rebalance.assigned([Partition(*tp) for tp in sorted(starts)])
 
     async def _fence(self, fences: Fences, closed: Collection[TopicPartition]) -> bool:
         """Whether these partitions are ours alone; False where they are taken away meanwhile."""
@@ -242,10 +249,6 @@ class KafkaSource:
         finally:
             self._fencing = None
         return epoch == self._epoch
-
-    async def _start(self, tp: TopicPartition) -> int:
-        committed = await self.consumer.committed(tp)
-        return int(committed) if committed is not None else int((await self.consumer.beginning_offsets([tp]))[tp])
 
     def _pause(self, paused: bool) -> None:
         if paused and not self._paused:
@@ -282,15 +285,13 @@ class KafkaSource:
         self._begin_epoch()
         self._stopped.clear()
         partitions = [Partition(*tp) for tp in sorted(revoked)]
-        if self._rebalance is not None:
-            await self._rebalance.revoked(partitions)
+        await self._rebalance.revoked(partitions)
         if self._fences is not None:
             await self._fences.close(partitions)
 
     def _on_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._begin_epoch(assigned)
         self._paused = False
-        self._member = True
         self._reach.joined()
         self._membership.joined()
         self._membership.assigned(len(assigned))

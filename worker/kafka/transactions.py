@@ -33,14 +33,23 @@ class TransactionalSink:
     """Implements Sink and Transactions. `open` and `close` belong to the source, at assignment and revocation.
 
     `fenced`: called where another worker has opened a partition of ours, so that the group is joined anew: whoever is
-    wrong about owning it learns so there, rather than by fencing the other in turn.
+    wrong about owning it learns so there, rather than by fencing the other in turn. `committed`: told of each commit.
     """
 
-    def __init__(self, outputs: Outputs, *, group_id: str, timeout: float, fenced: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        outputs: Outputs,
+        *,
+        group_id: str,
+        timeout: float,
+        fenced: Callable[[], None],
+        committed: Callable[[Partition, int], None],
+    ) -> None:
         self._outputs = outputs
         self._group_id = group_id
         self._timeout_ms = int(timeout * 1000)
         self._fenced = fenced
+        self._committed = committed
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._halted = asyncio.Event()
         self._rejoining = False  # until partitions are opened again
@@ -108,6 +117,7 @@ class TransactionalSink:
             if not committing.done():
                 raise Transient("the transaction was given up")
             committing.result()
+            self._committed(partition, offset)
         except (KafkaError, IllegalOperation, AssertionError, TimeoutError) as error:
             log.warning("a transaction failed", partition=partition.partition, error=repr(error))
             if isinstance(error, ProducerFenced):
