@@ -140,12 +140,14 @@ def busy_seconds(timestamps_ms: Iterable[int]) -> float:
 
 
 def _count(report: Report, matched: Mapping[Position, Sequence[Output]]) -> None:
-    for outputs in matched.values():
+    for position, outputs in matched.items():
         kinds = Counter(output.kind for output in outputs)
         report.verdicts += kinds[Kind.VERDICT] > 0
         report.tombstones += kinds[Kind.TOMBSTONE] > 0
         report.dead_letters += kinds[Kind.DEAD_LETTER] > 0
-        report.duplicates += any(count > 1 for count in kinds.values())
+        if any(count > 1 for count in kinds.values()):
+            report.duplicates += 1
+            report.examples["duplicates"].append(position)
 
 
 def _check_lost(report: Report, matched: Mapping[Position, Sequence[Output]]) -> None:

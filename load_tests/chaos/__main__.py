@@ -41,7 +41,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Plan, Path | None]:
         help="faults to choose from (default all)",
     )
     parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
-    parser.add_argument("--out", type=Path, help="directory for history.json and timeline.png")
+    parser.add_argument("--out", type=Path, help="directory for history.json, timeline.png and the workers' logs")
     options = parser.parse_args(argv)
     if options.faults < 1 or options.posts < 1:
         parser.error("--faults and --posts must be at least 1")
@@ -52,6 +52,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Plan, Path | None]:
         options.delivery,
         options.worker,
         tuple(dict.fromkeys(options.kinds)),
+        logs=options.out,
     )
     return plan, options.out
 

@@ -47,13 +47,15 @@ class Plan:
     delivery: str
     command: str = DEFAULT_COMMAND
     kinds: tuple[Kind, ...] = tuple(Kind)
+    logs: Path | None = None  # where the workers' logs go; None: thrown away
     names: Names = field(default_factory=lambda: Names(group="chaos", partitions=6))
 
 
 async def run(plan: Plan) -> Outcome:
     """Run the plan on a broker of its own. Raises HarnessError where that cannot run."""
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder = plan.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder.mkdir(parents=True, exist_ok=True)
         kafka = stack.enter_context(Kafka(gates=len(WORKERS)))
         names = plan.names
         await create_topics(kafka.bootstrap, names)
