@@ -1,52 +1,65 @@
-"""A commit that this worker knows of cannot go back while it is in the group."""
+"""A commit that is told once may be of long ago: a coordinator that is loading tells what it has read so far."""
 
 import pytest
 from aiokafka import TopicPartition
 
 from worker.core.errors import Transient
+from worker.kafka import starts as module
 from worker.kafka.starts import GONE_BACK_SECONDS, Starts
 
 ONE = TopicPartition("posts", 1)
 EARLIEST = 3
 
 
-class Consumer:
-    """What the group's coordinator answers."""
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGREE_SECONDS", 0.0)
 
-    def __init__(self) -> None:
-        self.commit: int | None = None
+
+class Consumer:
+    """What the group's coordinator answers, in order; the last answer again and again."""
+
+    def __init__(self, *answers: int | None) -> None:
+        self.answers = list(answers)
 
     async def committed(self, _tp: TopicPartition) -> int | None:
-        return self.commit
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(tps, EARLIEST)
 
 
 async def test_without_a_commit_the_earliest_record_is_the_start() -> None:
-    assert await Starts(lambda: 0.0).of(Consumer(), ONE) == EARLIEST
+    starts = Starts(lambda: 0.0)
+    for _ in range(2):
+        assert await starts.of(Consumer(None), [ONE]) == {ONE: EARLIEST}
+
+
+@pytest.mark.parametrize("answers", [(2, 5), (None, 5), (5, 2)])
+async def test_commit_that_moves_is_asked_for_again(answers: tuple[int | None, ...]) -> None:
+    starts, consumer = Starts(lambda: 0.0), Consumer(*answers, 5)
+    with pytest.raises(Transient, match=r"partitions \[1\] are moving"):
+        await starts.of(consumer, [ONE])
+    assert await starts.of(consumer, [ONE]) == {ONE: 5}
 
 
 @pytest.mark.parametrize("forgotten", [None, 0, 6])
 async def test_coordinator_that_forgot_a_commit_is_asked_again(forgotten: int | None) -> None:
-    starts, consumer = Starts(lambda: 0.0), Consumer()
-    consumer.commit = 5
-    assert await starts.of(consumer, ONE) == 5
+    starts = Starts(lambda: 0.0)
+    assert await starts.of(Consumer(5), [ONE]) == {ONE: 5}
     starts.committed(ONE, 7)  # since then, by this worker
-    consumer.commit = forgotten
     with pytest.raises(Transient, match="went back from 7"):
-        await starts.of(consumer, ONE)
-    consumer.commit = 7
-    assert await starts.of(consumer, ONE) == 7
+        await starts.of(Consumer(forgotten), [ONE])
+    assert await starts.of(Consumer(7), [ONE]) == {ONE: 7}
 
 
 async def test_commit_that_stays_lower_is_taken_in_the_end() -> None:
-    times = [0.0, 0.0, 1.0, GONE_BACK_SECONDS - 1, GONE_BACK_SECONDS]
-    starts, consumer = Starts(lambda: times.pop(0) if len(times) > 1 else times[0]), Consumer()
+    now = [0.0]
+    starts = Starts(lambda: now[0])
     starts.committed(ONE, 7)
-    for _ in range(2):
+    for now[0] in (0.0, GONE_BACK_SECONDS - 1):
         with pytest.raises(Transient):
-            await starts.of(consumer, ONE)
-    assert await starts.of(consumer, ONE) == EARLIEST
-    consumer.commit = 4
-    assert await starts.of(consumer, ONE) == 4
+            await starts.of(Consumer(None), [ONE])
+    now[0] = GONE_BACK_SECONDS
+    assert await starts.of(Consumer(None), [ONE]) == {ONE: EARLIEST}
+    assert await starts.of(Consumer(4), [ONE]) == {ONE: 4}

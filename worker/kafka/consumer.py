@@ -226,7 +226,7 @@ class KafkaSource:
         if self._fences is not None and not await self._fence(self._fences, closed):
             return
         async with asyncio.timeout(OPEN_SECONDS):  # aiokafka asks for a commit without end
-            starts = {tp: await self._starts.of(self.consumer, tp) for tp in sorted(closed)}
+            starts = await self._starts.of(self.consumer, sorted(closed))
         if epoch != self._epoch:
             return
         log.info("reading on", offsets={tp.partition: offset for tp, offset in starts.items()})
