@@ -108,7 +108,7 @@ async def test_partition_is_fenced_before_its_commit_is_asked_for(kafka: Kafka, 
     async with source(kafka, topics("input"), topics("group"), gates) as made, asyncio.timeout(60):
         await polled(made, bool)
     begun = gates.calls.index("fence")
-    assert gates.calls[begun : begun + 4] == ["fence", "committed", "seek", "open"]
+    assert gates.calls[begun : begun + 5] == ["fence", "committed", "committed", "seek", "open"]
 
 
 async def test_partition_given_up_meanwhile_is_not_fenced_any_more(kafka: Kafka, topics: Unique) -> None:
