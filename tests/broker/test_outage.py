@@ -40,7 +40,9 @@ async def test_an_outage_shows_in_readiness_and_metrics_and_a_waiting_worker_sta
         assert stage.get(patient, "livez")["ok"] is True
         failing = await stage.metrics(patient)
         for doing in ("reading", "publishing"):
-            assert failing[f'moderation_kafka_failing_seconds{{doing="{doing}"}}'] > 10
+            assert (
+                failing[f'moderation_kafka_failing_seconds{{doing="{doing}"}}'] > 8
+            )  # the probe counts on, the metric once a second
         fresh_kafka.start()
         await stage.until_ready(patient)
         await stage.until_done(patient)
