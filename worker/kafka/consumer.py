@@ -121,9 +121,7 @@ class KafkaSource:
         try:
             records = await self._poll(max_records)
         except (KafkaError, TimeoutError, Transient) as error:
-            if isinstance(
-                error, GroupAuthorizationFailedError
-            ):  # its heartbeats have ended, and would fail so for ever
+            if isinstance(error, GroupAuthorizationFailedError):  # its heartbeats have ended for good
                 self.consumer._coordinator.request_rejoin()  # noqa: SLF001
             await self._failures.wait(error)
             return []
