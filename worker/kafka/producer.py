@@ -107,8 +107,11 @@ class Outputs:
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
             ) from error
-        denied = isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError))
-        if denied and not any(repr(topic) in repr(error) for topic in self._stored):
+        if isinstance(error, ClusterAuthorizationFailedError):  # of a producer id: without Write on any topic there is none
+            denied = not self._stored
+        else:
+            denied = isinstance(error, TopicAuthorizationFailedError) and not any(repr(t) in repr(error) for t in self._stored)
+        if denied:
             raise Fatal(
                 "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
                 f" ({self._topics[Channel.OUTPUT]}) and MODERATION_DEAD_LETTER_TOPIC ({self._topics[Channel.DEAD_LETTER]})"
