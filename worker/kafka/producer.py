@@ -107,10 +107,11 @@ class Outputs:
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
             ) from error
-        if isinstance(error, ClusterAuthorizationFailedError):  # of a producer id: without Write on any topic there is none
+        if isinstance(error, ClusterAuthorizationFailedError):  # no producer id for who may write nowhere
             denied = not self._stored
         else:
-            denied = isinstance(error, TopicAuthorizationFailedError) and not any(repr(t) in repr(error) for t in self._stored)
+            known = any(repr(topic) in repr(error) for topic in self._stored)
+            denied = isinstance(error, TopicAuthorizationFailedError) and not known
         if denied:
             raise Fatal(
                 "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
