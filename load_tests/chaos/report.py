@@ -1,6 +1,7 @@
 """What came of a run: the checker's counts in one object, and a picture of when what happened."""
 
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from load_tests.chaos.drive import Seen
@@ -64,9 +65,10 @@ def draw(outcome: Outcome, path: Path) -> None:
     """A timeline: records in the input and committed, and under them a bar for each fault, a row for each kind."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and only a picture
 
-    figure = Figure(figsize=(12, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    times, fed, committed = zip(*outcome.seen.progress, strict=True)
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 3))
+    times, fed, told = zip(*outcome.seen.progress, strict=True)
+    committed = list(accumulate(told, max))  # a coordinator that is loading tells of fewer, or of none
     above.fill_between(times, committed, fed, alpha=0.3, label="waiting")
     above.plot(times, fed, label="in the input")
     above.plot(times, committed, label="committed")
