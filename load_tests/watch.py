@@ -36,6 +36,7 @@ class Watch:
         self._names = names
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+        self._committed: dict[int, int] = {}
 
     async def __aenter__(self) -> Self:
         await self._admin.start()
@@ -61,14 +62,20 @@ class Watch:
         return Snapshot(committed, outputs, dead_letters)
 
     async def committed(self) -> dict[int, int]:
-        """For each partition of the input topic that the group has committed, the next offset it will read."""
+        """For each partition of the input topic that the group has committed, the next offset it will read.
+
+        The highest told so far: a coordinator that is loading tells of lower ones, or of none.
+        """
         try:
             found = await self._admin.list_consumer_group_offsets(self._names.group)
         except KafkaError as error:
             if not error.retriable:
                 raise
-            return {}
-        return {p.partition: o.offset for p, o in found.items() if p.topic == self._names.input and o.offset >= 0}
+            found = {}
+        for tp, told in found.items():
+            if tp.topic == self._names.input and told.offset >= 0:
+                self._committed[tp.partition] = max(told.offset, self._committed.get(tp.partition, 0))
+        return dict(self._committed)
 
     async def members(self) -> list[tuple[str, frozenset[int]]]:
         """Client id and partitions of each member of the group; empty while the group rebalances.

@@ -189,7 +189,7 @@ class Worker:
                 del positions[gone]
                 self._metrics.forget(gone)
                 self._health.forget(gone)
-            troubles = (parts.source.trouble, parts.pipeline.trouble, self._metrics.commits)
+            troubles = (parts.source.trouble, parts.pipeline.trouble, parts.pipeline.commit_trouble)
             for doing, trouble in zip(Doing, troubles, strict=True):
                 self._metrics.kafka_failing(doing, self._health.kafka(doing, trouble))
             ends = parts.source.end_offsets()

@@ -13,15 +13,16 @@ from worker.core.types import Channel
 from worker.engine import Engine
 from worker.kafka import tokens
 from worker.kafka.cluster import TopicFacts
-from worker.kafka.consumer import KafkaSource
+from worker.kafka.consumer import COMMIT_SECONDS, KafkaSource
 from worker.kafka.membership import Membership
-from worker.kafka.producer import KafkaSink, Outputs
+from worker.kafka.producer import STOP_SECONDS, KafkaSink, Outputs
 from worker.kafka.transactions import TransactionalSink
 from worker.pipeline import Limits, Pipeline
 from worker.settings import Settings, kafka_security
 
 tokens.install()
 
+LAST_COMMIT_SECONDS = 10.0
 TOPIC_VARIABLES = ("MODERATION_INPUT_TOPIC", "MODERATION_OUTPUT_TOPIC", "MODERATION_DEAD_LETTER_TOPIC")
 
 
@@ -83,7 +84,10 @@ def assemble(
         facts={channel: facts[topic] for channel, topic in topics.items()},
         limits=record_limits(settings, facts),
     )
-    transactional = _transactional(settings, outputs, lambda: source)
+    # After the drain: half of what a rebalance leaves is the last commit's, a quarter the abort's.
+    spare = settings.rebalance_timeout_seconds - settings.drain_timeout_seconds
+    last_commit = min(LAST_COMMIT_SECONDS, spare / 2)
+    transactional = _transactional(settings, outputs, spare / 4, lambda: source)
     source = KafkaSource(
         settings.input_topic,
         connection=connection(settings),
@@ -91,6 +95,8 @@ def assemble(
         allow_jump=settings.out_of_range == "earliest",
         membership=membership,
         backoff=Backoff(deadline=settings.retry_deadline_seconds),
+        # One that goes on after the rebalance would set back the next owner's.
+        commit_timeout=min(COMMIT_SECONDS, last_commit),
         fences=transactional,
     )
     sink = transactional or KafkaSink(outputs)
@@ -101,7 +107,7 @@ def assemble(
         scoring_threads=engine.scoring_threads,
         commit_interval=settings.commit_interval_seconds,
         drain_timeout=settings.drain_timeout_seconds,
-        last_commit_timeout=min(10.0, (settings.rebalance_timeout_seconds - settings.drain_timeout_seconds) / 2),
+        last_commit_timeout=last_commit,
         backoff=Backoff(deadline=settings.ack_deadline_seconds),
         breaker=_breaker(settings),
     )
@@ -119,13 +125,16 @@ def assemble(
     return Parts(source, sink, pipeline)
 
 
-def _transactional(settings: Settings, outputs: Outputs, source: Callable[[], KafkaSource]) -> TransactionalSink | None:
+def _transactional(
+    settings: Settings, outputs: Outputs, close_timeout: float, source: Callable[[], KafkaSource]
+) -> TransactionalSink | None:
     if settings.delivery != "exactly_once":
         return None
     return TransactionalSink(
         outputs,
         group_id=settings.group_id,
         timeout=settings.transaction_timeout_seconds,
+        close_timeout=min(STOP_SECONDS, close_timeout),
         fenced=lambda: source().rejoin(),
         committed=lambda partition, offset: source().committed(partition, offset),
     )

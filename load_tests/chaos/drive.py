@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ BACKLOG = 1200
 """Records that wait when a fault begins: one that hits an idle worker proves nothing."""
 PATIENCE_SECONDS = 120.0
 TICK_SECONDS = 0.1
+NO_BROKER = re.compile("^moderation-worker: (no broker answers|cannot connect to Kafka)", re.MULTILINE)
+"""How the log of a start without a broker ends: an orchestrator tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class Event:
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a run. `progress`: seconds, records in the input, committed. `restarts`: workers that gave up."""
+    """What was seen of a run. `progress`: seconds, records in the input, committed. `restarts`: workers that gave up.
+
+    A start without a broker gives up, and so may a worker without memory; an end for any other reason is a failure.
+    """
 
     events: list[Event] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -169,10 +175,11 @@ class Chaos:
         """Start again who gave up by itself, as an orchestrator does."""
         for worker in self._workers:
             if worker.name not in self._faults.down and (status := worker.ended()) is not None:
-                self.seen.restarts.append(f"{worker.name} with status {status}")
-                say(
-                    f"{worker.name} ended by itself with status {status}; starting it again. Its log:\n{worker.tail(800)}"
-                )
+                ended = f"{worker.name} ended by itself with status {status}"
+                self.seen.restarts.append(ended)
+                if worker.name not in self._faults.starved and not NO_BROKER.search(worker.tail(800)):
+                    self.seen.failures.append(ended)
+                say(f"{ended}; starting it again. Its log:\n{worker.tail(800)}")
                 worker.wait()  # reaped
                 worker.start()
 

@@ -43,12 +43,16 @@ class Stage(Protocol):
 
 
 class Faults:
-    """Does faults. `gates`: what each worker, by its name, passes through. `down`: workers that a fault has ended."""
+    """Does faults. `gates`: what each worker, by its name, passes through. `down`: workers that a fault has ended.
+
+    `starved`: workers that lack memory, or did until now: these may end by themselves.
+    """
 
     def __init__(
         self, kafka: Kafka, gates: Mapping[str, Gate], workers: Sequence[Worker], stage: Stage, draw: random.Random
     ) -> None:
         self.down: set[str] = set()
+        self.starved: set[str] = set()
         self._kafka = kafka
         self._gates = gates
         self._workers = workers
@@ -75,6 +79,7 @@ class Faults:
             Kind.BROKER_KILL: self._broker_kill,
             Kind.BROKER_DISK_FULL: self._broker_disk_full,
         }
+        self.starved.clear()
         await how[fault.kind](victim, fault.seconds)
 
     async def terminate(self, victim: Worker) -> None:
@@ -103,8 +108,9 @@ class Faults:
         await self._given_up(victim)
         victim.resume()
 
-    async def _storm(self, _victim: Worker, seconds: float) -> None:
-        for worker in self._workers[:2]:
+    async def _storm(self, victim: Worker, seconds: float) -> None:
+        others = [worker for worker in self._workers if worker is not victim]
+        for worker in (victim, *others[:1]):
             await self._terminate_and_start(worker, 0)
             await asyncio.sleep(seconds / 2)
 
@@ -117,18 +123,16 @@ class Faults:
             await asyncio.sleep(RUNNING_SECONDS)
 
     async def _no_memory(self, victim: Worker, seconds: float) -> None:
+        self.starved.add(victim.name)
         victim.starve(hungry=True)
         await asyncio.sleep(seconds)
         victim.starve(hungry=False)
 
     async def _no_log(self, victim: Worker, seconds: float) -> None:
-        before = len(self._stage.seen.restarts)
         victim.fill_disk(full=True)
         await self._reset(victim, seconds)
         await self._stage.until(self._stage.shared, "a worker without a log to go on")
         victim.fill_disk(full=False)
-        ended = [restart for restart in self._stage.seen.restarts[before:] if restart.startswith(victim.name)]
-        self._stage.seen.failures += [f"could not write its log: {restart}" for restart in ended]
 
     # The network of one worker
 

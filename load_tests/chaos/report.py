@@ -1,7 +1,6 @@
 """What came of a run: the checker's counts in one object, and a picture of when what happened."""
 
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 
 from load_tests.chaos.drive import Seen
@@ -67,8 +66,7 @@ def draw(outcome: Outcome, path: Path) -> None:
 
     figure = Figure(figsize=(12, 7), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 3))
-    times, fed, told = zip(*outcome.seen.progress, strict=True)
-    committed = list(accumulate(told, max))  # a coordinator that is loading tells of fewer, or of none
+    times, fed, committed = zip(*outcome.seen.progress, strict=True)
     above.fill_between(times, committed, fed, alpha=0.3, label="waiting")
     above.plot(times, fed, label="in the input")
     above.plot(times, committed, label="committed")

@@ -8,6 +8,7 @@ from aiokafka.errors import TransactionalIdAuthorizationFailed
 
 from tests.broker.conftest import Names
 from tests.broker.scene import made_up_posts, scene
+from tests.broker.test_redrive import Stage
 from tests.broker.ways import login, password
 from tests.harness.permissions import Grant, set_grants
 from tests.harness.secure import SecureKafka
@@ -106,3 +107,20 @@ async def _transaction(kafka: SecureKafka, topics: Names, transactional_id: str)
             await producer.send_offsets_to_transaction({TopicPartition(topics("input"), 0): 1}, topics("group"))
     finally:
         await producer.stop()
+
+
+async def test_the_documented_permissions_of_redrive_suffice(secure_kafka: SecureKafka, topics: Names) -> None:
+    stage = Stage(secure_kafka, topics)
+    await stage.create()
+    await stage.bury([stage.letter(offset) for offset in range(3)])
+    transactional = f"{stage.group}.redrive"
+    grants = {
+        ("WRITE", "TOPIC", stage.input),
+        ("READ", "TOPIC", stage.dead),
+        ("WRITE", "TOPIC", stage.dead),
+        ("WRITE", "TRANSACTIONAL_ID", transactional),
+        ("DESCRIBE", "TRANSACTIONAL_ID", transactional),
+    }
+    set_grants(secure_kafka.bootstrap, secure_kafka.limited, grants)
+    assert (await stage.redrive(**as_limited(secure_kafka)))["redriven"] == 3
+    assert len(await stage.put_back()) == 3

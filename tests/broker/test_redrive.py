@@ -16,6 +16,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from tests.broker.conftest import Names
 from tests.broker.scene import scene
 from tests.harness import Kafka
+from tests.harness.secure import SecureKafka
 from tests.harness.topics import create_topic, read_all
 from worker.core.errors import Reason
 from worker.core.types import Outgoing, Partition, Record
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.broker
 class Stage:
     """An input topic and its dead letters, and redrive as a process."""
 
-    def __init__(self, kafka: Kafka, topics: Names) -> None:
+    def __init__(self, kafka: Kafka | SecureKafka, topics: Names) -> None:
         self.bootstrap = kafka.bootstrap
         self.input, self.dead, self.group = topics("input"), topics("dead"), topics("group")
 
@@ -72,8 +73,8 @@ class Stage:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def redrive(self, *arguments: str) -> dict[str, Any]:
-        process = await self.start(*arguments)
+    async def redrive(self, *arguments: str, **env: str) -> dict[str, Any]:
+        process = await self.start(*arguments, **env)
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
         summary: dict[str, Any] = orjson.loads(out)

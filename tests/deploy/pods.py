@@ -6,7 +6,8 @@ from typing import Any
 from tests.deploy.rendering import Object, named
 from tests.deploy.workload import containers, pod, references, settings, variable_of, workers, workloads
 from worker.core.errors import Fatal
-from worker.kafka.consumer import COMMIT_SECONDS, LEAVE_SECONDS
+from worker.kafka.consumer import COMMIT_SECONDS
+from worker.kafka.leaving import LEAVE_SECONDS
 from worker.kafka.producer import STOP_SECONDS
 from worker.pipeline.commits import SETTLE_SECONDS
 from worker.settings import Settings, load

@@ -63,3 +63,15 @@ async def test_commit_that_stays_lower_is_taken_in_the_end() -> None:
     now[0] = GONE_BACK_SECONDS
     assert await starts.of(Consumer(None), [ONE]) == {ONE: EARLIEST}
     assert await starts.of(Consumer(4), [ONE]) == {ONE: 4}
+
+
+async def test_partition_that_was_given_up_meanwhile_is_waited_for_anew() -> None:
+    now = [0.0]
+    starts = Starts(lambda: now[0])
+    starts.committed(ONE, 7)
+    with pytest.raises(Transient):
+        await starts.of(Consumer(2), [ONE])
+    starts.revoked()
+    now[0] = 10 * GONE_BACK_SECONDS
+    with pytest.raises(Transient):
+        await starts.of(Consumer(2), [ONE])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from load_tests.chaos.__main__ import parse
-from load_tests.chaos.drive import Event, Seen
+from load_tests.chaos.drive import NO_BROKER, Event, Seen
 from load_tests.chaos.mutants import find
 from load_tests.chaos.mutations import ALL
 from load_tests.chaos.report import Outcome, draw
@@ -49,6 +49,20 @@ def test_fault_that_hit_nobody_is_a_failure() -> None:
 
 def test_what_the_drive_saw_is_a_failure() -> None:
     assert outcome("exactly_once", failures=["a ended with status 1"]).failures == ["a ended with status 1"]
+
+
+@pytest.mark.parametrize(
+    ("log", "allowed"),
+    [
+        ("...\nmoderation-worker: no broker answers at 127.0.0.1:1: check MODERATION_BOOTSTRAP_SERVERS", True),
+        ("moderation-worker: cannot connect to Kafka (MODERATION_BOOTSTRAP_SERVERS): Unable to bootstrap", True),
+        ("moderation-worker: publishing kept failing for 600 s: no broker answers", False),
+        ("Traceback (most recent call last):\n  ...\nKeyError: 3", False),
+        ("", False),
+    ],
+)
+def test_a_worker_may_end_by_itself_where_no_broker_let_it_start(log: str, allowed: bool) -> None:
+    assert (NO_BROKER.search(log) is not None) is allowed
 
 
 def test_history_and_picture_are_written(tmp_path: Path) -> None:

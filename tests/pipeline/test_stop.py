@@ -52,6 +52,24 @@ async def test_a_stop_gives_up_at_the_drain_bound_and_commits_what_is_done() -> 
     assert rig.source.committed == {A: 1}
 
 
+async def test_a_stop_while_records_are_prepared_is_bounded_too() -> None:
+    rig = Rig(*posts(300), delays=[0.0, *[4.0] * 10], limits=Limits(drain_timeout=7.0))
+    await rig.settle(1)
+    await rig.stop()
+    assert now() <= 1.0 + 7.0 + 4.0  # one chunk more at most
+    assert 0 < rig.source.committed[A] < 300
+    assert rig.sink.offsets() == list(range(rig.source.committed[A]))
+
+
+async def test_a_second_stop_does_not_begin_the_bound_anew() -> None:
+    rig = Rig(*posts(3), automatic=False, limits=Limits(drain_timeout=7.0))
+    await rig.settle(1)
+    rig.pipeline.stop()
+    await rig.settle(5)
+    await rig.stop()
+    assert now() == 1.0 + 7.0
+
+
 async def test_a_stop_with_a_full_budget_takes_nothing_more() -> None:
     rig = Rig(*posts(30), automatic=False, limits=Limits(max_posts=10, pause_after=1.0))
     await rig.settle(1.5)

@@ -153,7 +153,17 @@ async def test_commit_whose_answer_was_lost_is_no_trouble_for_ever() -> None:
     sink.lost_answers = [Transient("outcome unknown")]
     await rig.settle(1)
     assert rig.pipeline.trouble is not None
+    assert rig.pipeline.commit_trouble is not None
     await rig.settle(30)
     assert sink.shown() == verdicts(3)  # nothing was left to do again, and so to show that publishing works
     assert rig.pipeline.trouble is None
+    assert rig.pipeline.commit_trouble is None
     await rig.stop()
+
+
+async def test_a_budget_full_of_stored_records_is_committed_without_waiting_for_the_interval() -> None:
+    rig = Rig(*posts(10), limits=Limits(max_posts=4, commit_interval=50.0), transactional=True)
+    await rig.settle(5)
+    assert sink_of(rig).shown() == verdicts(8)
+    await rig.stop()
+    assert sink_of(rig).shown() == verdicts(10)

@@ -26,7 +26,7 @@ from worker.core.ports import Rebalance
 from worker.core.retry import Backoff
 from worker.core.trouble import Trouble
 from worker.core.types import Partition, Record
-from worker.kafka import group_offsets, lenient, static_members
+from worker.kafka import group_offsets, leaving, lenient, static_members
 from worker.kafka.listener import Listener
 from worker.kafka.membership import Fences, Membership
 from worker.kafka.reach import Reach
@@ -46,7 +46,6 @@ PAUSED_SECONDS = 0.1
 REBALANCE_SECONDS = 1.0  # aiokafka waits for the end of one, however long
 COMMIT_SECONDS = 5.0
 OPEN_SECONDS = 30.0
-LEAVE_SECONDS = 3.0
 STOPPED = "offset out of range: stopped. Reset the group's offset, or set MODERATION_OUT_OF_RANGE=earliest, and restart"
 
 
@@ -63,10 +62,12 @@ class KafkaSource:
         membership: Membership,
         backoff: Backoff,
         clock: Callable[[], float] = time.monotonic,
+        commit_timeout: float = COMMIT_SECONDS,
         fences: Fences | None = None,
     ) -> None:
         self._topic = topic
         self._fences = fences
+        self._commit_timeout = commit_timeout
         self._arguments = {**connection, **group}
         self._allow_jump = allow_jump
         self._membership = membership
@@ -103,18 +104,9 @@ class KafkaSource:
         self._consumer.subscribe([self._topic], listener=self._listener)
 
     async def leave(self) -> None:
-        """Leave the group, so that others take over at once, and disconnect."""
+        """See Source."""
         if self._consumer is not None:
-            # In a task of its own: aiokafka's stop lets the cancellation of its fetches escape.
-            stopping = asyncio.ensure_future(self._consumer.stop())
-            try:
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await asyncio.wait([stopping])
-                if not stopping.cancelled():
-                    stopping.result()
-            except (KafkaError, TimeoutError) as error:
-                stopping.cancel()
-                log.warning("left without goodbye: the group notices after the session timeout", error=repr(error))
+            await leaving.leave(self._consumer)
 
     async def poll(self, max_records: int) -> Sequence[Record]:
         """See Source. Errors that may pass are waited out here, up to the back-off's deadline."""
@@ -132,7 +124,7 @@ class KafkaSource:
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """See Source."""
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with asyncio.timeout(self._commit_timeout):
                 await self.consumer.commit({TopicPartition(*p): offset for p, offset in offsets.items()})
         except (KafkaError, TimeoutError) as error:
             log.warning("commit failed", error=repr(error), partitions=len(offsets))
@@ -185,8 +177,9 @@ class KafkaSource:
         if self._open != self._assigned - self._stopped:
             await self._open_gates()
         self._pause(max_records == 0)
-        if self.consumer._fetcher.error_future.done():  # noqa: SLF001 - nobody else looks at it
-            raise Fatal("the Kafka client has stopped fetching after a defect of its own: start the worker anew")
+        fetcher, coordinator = self.consumer._fetcher, self.consumer._coordinator  # noqa: SLF001 - nobody else looks at them
+        if fetcher.error_future.done() or coordinator._coordination_task.done():  # noqa: SLF001
+            raise Fatal("the Kafka client has stopped after a defect of its own: start the worker anew")
         epoch = self._epoch
         timeout = PAUSED_SECONDS if self._paused else IDLE_SECONDS
         try:
@@ -282,6 +275,7 @@ class KafkaSource:
         self._reach.left()
         self._begin_epoch()
         self._stopped.clear()
+        self._starts.revoked()
         partitions = [Partition(*tp) for tp in sorted(revoked)]
         await self._rebalance.revoked(partitions)
         if self._fences is not None:

@@ -38,6 +38,10 @@ class Starts:
         self._known[tp] = max(offset, self._known.get(tp, 0))
         self._gone_back.pop(tp, None)
 
+    def revoked(self) -> None:
+        """All partitions were given up: nobody waits for a commit to come back any more, and what is known stays known."""
+        self._gone_back.clear()
+
     async def of(self, consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets to begin at. Raises Transient where the coordinator has forgotten what it knew, or is remembering."""
         first = await _ask(consumer, partitions)

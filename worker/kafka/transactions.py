@@ -42,12 +42,14 @@ class TransactionalSink:
         *,
         group_id: str,
         timeout: float,
+        close_timeout: float = STOP_SECONDS,
         fenced: Callable[[], None],
         committed: Callable[[Partition, int], None],
     ) -> None:
         self._outputs = outputs
         self._group_id = group_id
         self._timeout_ms = int(timeout * 1000)
+        self._close_timeout = close_timeout
         self._fenced = fenced
         self._committed = committed
         self._producers: dict[Partition, AIOKafkaProducer] = {}
@@ -84,7 +86,7 @@ class TransactionalSink:
     async def close(self, partitions: Collection[Partition]) -> None:
         """Give up these partitions. What is uncommitted is aborted, else readers of the output wait for its timeout."""
         closing = {p: producer for p in partitions if (producer := self._producers.pop(p, None)) is not None}
-        await asyncio.gather(*map(_close, closing.values()))
+        await asyncio.gather(*(_close(producer, self._close_timeout) for producer in closing.values()))
 
     async def send(self, partition: Partition, outgoing: Outgoing) -> "Future[Any]":
         """See Sink. The first one begins a transaction."""
@@ -200,9 +202,9 @@ class TransactionalSink:
         await asyncio.gather(*map(abandon, dropped))
 
 
-async def _close(producer: AIOKafkaProducer) -> None:
+async def _close(producer: AIOKafkaProducer, seconds: float) -> None:
     with suppress(KafkaError, IllegalOperation, AssertionError, TimeoutError):
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(seconds):
             if producer._txn_manager.is_in_transaction():  # noqa: SLF001
                 await producer.abort_transaction()
     await abandon(producer)

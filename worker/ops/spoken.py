@@ -1,11 +1,8 @@
 """Metrics of a running worker, which also write the log lines that an operator must not miss."""
 
-import time
-
 import structlog
 
 from worker.core.breaker import Cause, State
-from worker.core.trouble import Trouble
 from worker.ops.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -24,19 +21,7 @@ _WAITING = (
 
 
 class SpokenMetrics(Metrics):
-    """Metrics, the log of the breaker, and since when commits fail."""
-
-    commits: Trouble | None = None
-
-    def committed(self, ok: bool) -> None:
-        """See Observer."""
-        super().committed(ok)
-        self.commits = None if ok else self.commits or Trouble(time.monotonic(), "the log says why")
-
-    def assigned(self, partitions: int) -> None:
-        """See Metrics. What could not be committed is someone else's, or read again."""
-        super().assigned(partitions)
-        self.commits = None
+    """Metrics, and the log of the breaker."""
 
     def breaker(self, state: State, cause: Cause, last: str) -> None:
         """See Observer."""

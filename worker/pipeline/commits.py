@@ -7,6 +7,7 @@ from functools import partial
 
 from worker.core.errors import Fatal, Transient
 from worker.core.ports import Observer, Source, Transactions
+from worker.core.trouble import Trouble
 from worker.core.types import Partition
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
@@ -33,6 +34,8 @@ class Commits:
         self._done = done
         self._lock = asyncio.Lock()
         self._due = asyncio.Event()
+        self.trouble: Trouble | None = None
+        """Since when commits fail, and why."""
 
     @property
     def due(self) -> Callable[[], None] | None:
@@ -49,10 +52,10 @@ class Commits:
                 return
             try:
                 await self._source.commit(due)
-            except Transient:
-                self._observer.committed(False)
+            except Transient as error:
+                self._told(error)
                 raise
-            self._observer.committed(True)
+            self._told()
             for lane in open_lanes:
                 if lane.partition in due:
                     lane.committed(due[lane.partition])
@@ -80,8 +83,18 @@ class Commits:
             if released and self._clock() - min(released) > deadline:
                 raise Fatal(f"no acknowledgement for {deadline:.0f} s (MODERATION_ACK_DEADLINE_SECONDS)")
 
+    def nothing_left(self) -> None:
+        """What could not be committed is someone else's by now, or is committed after all: an answer may be lost."""
+        self.trouble = None
+
     async def _tick(self, lanes: Iterable[Lane]) -> None:
         await self.commit(lanes)
+
+    def _told(self, error: BaseException | None = None) -> None:
+        """A commit worked, or failed with `error`."""
+        self._observer.committed(error is None)
+        since = self.trouble.since if self.trouble is not None else self._clock()
+        self.trouble = None if error is None else Trouble(since, str(error))
 
 
 class TransactionalCommits(Commits):
@@ -137,11 +150,11 @@ class TransactionalCommits(Commits):
         try:
             await self._transactions.commit(lane.partition, offset)
         except (Transient, Fatal) as error:
-            self._observer.committed(False)
             if not lane.closed:  # else its producer is gone already, and nothing follows in it
+                self._told(error)
                 lane.fail(error)
             return
-        self._observer.committed(True)
         if not lane.closed:
+            self._told()
             lane.committed(offset)
             self._done([lane.partition])

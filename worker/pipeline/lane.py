@@ -14,7 +14,7 @@ TRANSACTION_RECORDS = 500
 """Stored records after which a transaction is due whatever the commit interval: bounds what an abort does again."""
 
 
-QUIET_SECONDS = 10.0
+QUIET_SECONDS = 5.0
 """A partition in which nothing was found for so long since it was opened has nothing to read."""
 
 
@@ -76,9 +76,8 @@ class Lane:
 
     def quiet(self) -> bool:
         """Whether there has been nothing to do in it for a while."""
-        return (
-            self.idle.is_set() and not (self.broken or self._stored) and self._clock() - self._opened_at > QUIET_SECONDS
-        )
+        nothing_left = self.idle.is_set() and not self.broken and self.ledger.committable() is None
+        return nothing_left and self._clock() - self._opened_at > QUIET_SECONDS
 
     async def publish(self) -> None:
         """Send decided outputs in the order of their positions, until cancelled."""

@@ -1,14 +1,13 @@
 """Intake, rebalances, commits and recovery: what decides that nothing is lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from worker.core.budget import Budget
-from worker.core.cancellation import being_cancelled
+from worker.core.cancellation import being_cancelled, unless
 from worker.core.errors import Fatal, Rejected, Transient
 from worker.core.ledger import Entry
 from worker.core.ports import Encode, Observer, Outcome, Prepare, Score, Sink, Source, Transactions
@@ -70,6 +69,7 @@ class Pipeline:
         self._commits = TransactionalCommits(transactions, *bound) if transactions else Commits(*bound)
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._stopped_at: float | None = None
         self._recoveries = 0  # producers replaced: what an older one reports is no news
         self._poll: asyncio.Future[Sequence[Record] | None] | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -92,12 +92,18 @@ class Pipeline:
         return self._failures.trouble or silent
 
     @property
+    def commit_trouble(self) -> Trouble | None:
+        """What keeps offsets from being committed just now."""
+        return self._commits.trouble
+
+    @property
     def stopped(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 
     def stop(self) -> None:
         """Take nothing more; `run` finishes what is in flight within the drain bound, commits and returns."""
+        self._stopped_at = self._stopped_at if self.stopped else self._clock()
         self._stopping.set()
         self._interrupt()
 
@@ -139,7 +145,7 @@ class Pipeline:
         """Finish what is in flight within the drain bound, commit it, forget the rest (it will be read again)."""
         lanes = [self._lanes[partition] for partition in partitions if partition in self._lanes]
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.drain_timeout):
+            async with asyncio.timeout(self._drain_left()):
                 for lane in lanes:
                     await lane.idle.wait()
         try:
@@ -149,6 +155,12 @@ class Pipeline:
         finally:
             self._close(partitions)
             self._failures.gave_up(partitions)
+            self._commits.nothing_left()
+
+    def _drain_left(self) -> float:
+        """Seconds that what is in flight may take to finish: after `stop` it began then."""
+        since = 0.0 if self._stopped_at is None else self._clock() - self._stopped_at
+        return self._limits.drain_timeout - since
 
     def _close(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
@@ -181,8 +193,9 @@ class Pipeline:
                 return
             if records:
                 await self._admit(records)
-            elif self._failures.trouble is not None and all(lane.quiet() for lane in self._lanes.values()):
+            elif (self._failures.trouble or self.commit_trouble) and all(lane.quiet() for lane in self._lanes.values()):
                 self._failures.went_on(self._lanes)  # nothing is left to show that publishing works again
+                self._commits.nothing_left()
 
     async def _wait_for_room(self) -> int:
         """Wait for acknowledgements to make room. 0 after a while: the source must be polled, paused, to stay in."""
@@ -190,6 +203,8 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.pause_after):
                 while not (self._budget.room() or self._interrupted()):
+                    if self._commits.due is not None and not any(len(lane.ledger) for lane in self._lanes.values()):
+                        self._commits.due()  # all is stored: only its commit makes room
                     self._changed.clear()
                     await self._changed.wait()
         self._observer.paused(self._clock() - start)
@@ -215,6 +230,8 @@ class Pipeline:
         self._observer.in_flight(self._budget.posts, self._budget.bytes)
         loop = asyncio.get_running_loop()
         for chunk in chunks(opened):
+            if self._drain_left() <= 0:
+                return  # the rest is read again
             start = self._clock()
             prepared = await loop.run_in_executor(self._executor, self._prepare, [entry.record for _, entry in chunk])
             self._observer.tokenised(len(chunk), self._clock() - start)
@@ -262,7 +279,7 @@ class Pipeline:
         self._recoveries += 1
         self._observer.rewound()
         try:
-            if not await self._unless_stopped(self._reset(error, delay)):
+            if not await unless(self._stopping, self._reset(error, delay)):
                 return
         except Transient as again:
             self._failures.answered(again)
@@ -277,18 +294,3 @@ class Pipeline:
         await asyncio.sleep(delay)
         if error is not None:
             await self._sink.reset(error)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Await `work`; False where a stop came first, and `work` was cancelled."""
-        working = asyncio.ensure_future(work)
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            if not working.done():
-                working.cancel()
-        if not working.done():
-            return False
-        working.result()
-        return True
