@@ -50,7 +50,7 @@ dashboard-picture: .venv/.all ## Draw docs/dashboard*.png anew, from live data d
 peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
 	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
 
-image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm
+image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm EXTRA=tracing
 	deploy/image/build.sh
 
 manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example CRDS=folder of definitions
@@ -70,7 +70,8 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) pyproject.toml -o requirements/serving.txt
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
-	$(COMPILE) pyproject.toml --extra demo --extra modeling --extra dev -o requirements/all.txt
+	$(COMPILE) pyproject.toml --extra tracing -o requirements/tracing.txt
+	$(COMPILE) pyproject.toml --extra demo --extra tracing --extra modeling --extra dev -o requirements/all.txt
 
 ci-tools: ## What the tests need beside Python: Java, Maven, Prometheus, buildah, mmdebstrap; kustomize (by Go)
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \

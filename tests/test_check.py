@@ -155,6 +155,16 @@ def test_http_host_of_another_machine_is_wrong_and_named(settings: pytest.Monkey
     assert "MODERATION_HTTP_HOST=192.0.2.1" in text
 
 
+def test_tracing_is_checked_where_it_is_on(settings: pytest.MonkeyPatch) -> None:
+    settings.setenv("MODERATION_TRACING", "otlp")
+    assert report()["tracing"][0] is Mark.FINE
+
+    settings.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    mark, text = report()["tracing"]
+    assert mark is Mark.WRONG
+    assert "OTEL_" in text
+
+
 def test_command_ends_with_1_and_prints_findings_alone() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "worker", "check"], capture_output=True, encoding="utf-8", timeout=60, check=False

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import time
-from contextlib import closing
-from typing import Any
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,7 +19,19 @@ from worker.ops.health import Health
 from worker.ops.http import HttpServer
 from worker.ops.spoken import SpokenMetrics
 from worker.settings import Settings
-from worker.wiring import TOPIC_VARIABLES, Parts, assemble, connection, existing, record_limits, topic_names
+from worker.wiring import (
+    TOPIC_VARIABLES,
+    Parts,
+    assemble,
+    connection,
+    existing,
+    open_tracing,
+    record_limits,
+    topic_names,
+)
+
+if TYPE_CHECKING:
+    from worker.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +57,7 @@ class Worker:
         self._metrics = SpokenMetrics()
         self._health = Health(stall_timeout=settings.stall_timeout_seconds)
         self._parts: Parts | None = None
+        self._tracing: Tracing | None = None
         self._stopping = asyncio.Event()
         self._serving: asyncio.Task[Any] | None = None
         self.ready = asyncio.Event()
@@ -67,10 +80,11 @@ class Worker:
     async def serve(self) -> int:
         """Run until `stop` or a signal. Raises Fatal."""
         self._serving = asyncio.current_task()
+        self._tracing = open_tracing(self._settings)
         server = HttpServer(
             self._settings.http_host, self._settings.http_port, registry=self._metrics.registry, health=self._health
         )
-        with closing(server):
+        with closing(server), closing(self._tracing) if self._tracing else nullcontext():
             self.http_port = server.port
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, self.stop)
@@ -107,7 +121,7 @@ class Worker:
         limits = record_limits(self._settings, facts)
         engine = await asyncio.to_thread(build_engine, self._settings, limits=limits, decided=self._metrics.decided)
         self._loaded(engine)
-        parts = assemble(self._settings, facts, engine, self._metrics, self)
+        parts = assemble(self._settings, facts, engine, self._metrics, self, self._tracing)
         await parts.sink.start()
         return parts
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.core.breaker import BreakerRule
 from worker.core.errors import Fatal
-from worker.core.ports import Observer
+from worker.core.ports import Observer, Stages
 from worker.core.retry import Backoff
 from worker.core.types import Channel
 from worker.engine import Engine
@@ -19,6 +19,9 @@ from worker.kafka.producer import STOP_SECONDS, KafkaSink, Outputs
 from worker.kafka.transactions import TransactionalSink
 from worker.pipeline import Limits, Pipeline
 from worker.settings import Settings, kafka_security
+
+if TYPE_CHECKING:
+    from worker.tracing import Tracing
 
 tokens.install()
 
@@ -68,21 +71,36 @@ def record_limits(settings: Settings, facts: Mapping[str, TopicFacts]) -> dict[C
     return {channel: min(size, topic.max_message_bytes or size) for channel, (size, topic) in configured.items()}
 
 
+def open_tracing(settings: Settings) -> "Tracing | None":
+    """What makes spans, where they are wanted. Raises Fatal where OpenTelemetry is not installed or not set up."""
+    if settings.tracing == "off":
+        return None
+    try:
+        from worker.tracing import Tracing, provider  # noqa: PLC0415 - off costs nothing, and needs no extra
+    except ModuleNotFoundError as error:
+        raise Fatal(
+            f"MODERATION_TRACING={settings.tracing}: {error.name} is not installed; pip install 'moderation-worker[tracing]'"
+        ) from error
+    return Tracing(provider(), group_id=settings.group_id, client_id=settings.client_id)
+
+
 def assemble(
     settings: Settings,
     facts: Mapping[str, TopicFacts],
     engine: Engine,
     observer: Observer,
     membership: Membership,
+    tracing: "Tracing | None" = None,
 ) -> Parts:
     """Build the adapters and wire the pipeline; nothing is connected yet."""
     topics = {Channel.OUTPUT: settings.output_topic, Channel.DEAD_LETTER: settings.dead_letter_topic}
+    record_bytes = record_limits(settings, facts)
     outputs = Outputs(
         connection=connection(settings) | _metadata(settings),
         input_partitions=facts[settings.input_topic].partitions,
         topics=topics,
         facts={channel: facts[topic] for channel, topic in topics.items()},
-        limits=record_limits(settings, facts),
+        limits=record_bytes,
     )
     # After the drain: half of what a rebalance leaves is the last commit's, a quarter the abort's.
     spare = settings.rebalance_timeout_seconds - settings.drain_timeout_seconds
@@ -111,13 +129,13 @@ def assemble(
         backoff=Backoff(deadline=settings.ack_deadline_seconds),
         breaker=_breaker(settings),
     )
+    stages = Stages(source, engine.prepare, engine.encode, observer)
+    if tracing is not None:
+        stages = tracing.around(stages, topics, record_bytes)
     pipeline = Pipeline(
-        source=source,
+        **stages._asdict(),
         sink=sink,
-        prepare=engine.prepare,
         score=engine.score,
-        encode=engine.encode,
-        observer=observer,
         limits=limits,
         clock=time.monotonic,
         transactions=transactional,

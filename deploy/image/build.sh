@@ -2,7 +2,8 @@
 # Build the image moderation-worker:TAG and say how large it is.
 # With Docker where its engine answers; else with buildah, into .cache/containers and build/moderation-worker.oci.tar,
 # which `docker load` and registries' tools take. Without BASE, buildah's base is Debian's own Python, made by mmdebstrap:
-# no container registry is needed. Variables: TAG (default: latest), BASE (image to start from), ENGINE (docker or buildah).
+# no container registry is needed. Variables: TAG (default: latest), BASE (image to start from), ENGINE (docker or buildah),
+# EXTRA (tracing: with OpenTelemetry).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,7 +27,7 @@ fi
 
 engine=${ENGINE:-$(docker info >/dev/null 2>&1 && echo docker || echo buildah)}
 if [ "$engine" = docker ]; then
-    DOCKER_BUILDKIT=1 docker build ${BASE:+--build-arg "BASE=$BASE"} "${secrets[@]}" \
+    DOCKER_BUILDKIT=1 docker build ${BASE:+--build-arg "BASE=$BASE"} ${EXTRA:+--build-arg "EXTRA=$EXTRA"} "${secrets[@]}" \
         --file deploy/image/Dockerfile --tag "moderation-worker:$TAG" .
     echo "moderation-worker:$TAG: $(docker image inspect --format '{{.Size}}' "moderation-worker:$TAG") bytes"
     exit
@@ -49,7 +50,7 @@ if [ -z "${BASE:-}" ]; then
         buildah commit --quiet --rm "$container" "$BASE" >/dev/null
     fi
 fi
-buildah bud --quiet --build-arg "BASE=$BASE" "${secrets[@]}" --ignorefile deploy/image/Dockerfile.dockerignore \
+buildah bud --quiet --build-arg "BASE=$BASE" ${EXTRA:+--build-arg "EXTRA=$EXTRA"} "${secrets[@]}" --ignorefile deploy/image/Dockerfile.dockerignore \
     --file deploy/image/Dockerfile --tag "localhost/moderation-worker:$TAG" .
 rm -f build/moderation-worker.oci.tar
 buildah push --quiet "localhost/moderation-worker:$TAG" "oci-archive:build/moderation-worker.oci.tar:moderation-worker:$TAG"

@@ -1,4 +1,4 @@
-"""Nothing of a post is anywhere but in the topics: not in logs at any level, not in metrics."""
+"""Nothing of a post is anywhere but in the topics: not in logs at any level, not in metrics, not in spans."""
 
 import json
 import shlex
@@ -12,6 +12,7 @@ from load_tests.workers import Worker
 from tests.broker.conftest import Names
 from tests.broker.scene import scene
 from tests.harness import Kafka
+from tests.harness.collector import collector
 from tests.harness.topics import Keyed, read_all
 
 pytestmark = pytest.mark.broker
@@ -65,7 +66,10 @@ async def test_planted_markers_are_in_the_topics_alone(kafka: Kafka, topics: Nam
     command = shlex.join([sys.executable, "-c", FAILING])
     async with scene(kafka, topics, tmp_path, partitions=1) as stage:
         await stage.produce(planted())
-        with Worker("a", kafka.bootstrap, stage.names, tmp_path, command=command, env=quiet) as worker:
+        with (
+            collector() as spans,
+            Worker("a", kafka.bootstrap, stage.names, tmp_path, command=command, env=quiet | spans.env) as worker,
+        ):
             worker.start()
             await stage.until_done(worker)
             with urllib.request.urlopen(f"{worker.url}/metrics", timeout=5) as response:  # noqa: ASYNC210, S310 - loopback
@@ -82,6 +86,8 @@ async def test_planted_markers_are_in_the_topics_alone(kafka: Kafka, topics: Nam
     assert '"stopped"' in log
     assert MARKER not in log
     assert MARKER not in metrics
+    assert len(spans.spans()) > len(planted())
+    assert not any(MARKER.encode() in request for request in spans.requests)
     details = [value for letter in dead_letters for name, value in letter.headers if name == "detail"]
     assert details
     assert not any(MARKER.encode() in detail for detail in details)

@@ -129,7 +129,7 @@ def test_rejected_record_counted_by_reason(metrics: Metrics) -> None:
 def test_batch_scored_gives_sizes_time_and_padding(metrics: Metrics) -> None:
     metrics.tokenised(0, 9.0)
     metrics.tokenised(5, 0.25)
-    metrics.queued(0.5)
+    metrics.queued(record(0), 0.5)
     metrics.scored(posts=4, tokens=75, padded_tokens=100, seconds=0.125)
     assert value(metrics, "tokenize_seconds_sum") == 0.25
     assert value(metrics, "queue_wait_seconds_sum") == 0.5

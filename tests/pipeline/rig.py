@@ -1,7 +1,7 @@
 """A pipeline set up in the fake world, and what it reports."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.pipeline.fakes import FakeSink, FakeSource, encode, prepare, score
@@ -9,7 +9,7 @@ from tests.pipeline.transactions import FakeTransactions
 from tests.simulation.clock import LoopExecutor
 from worker.core.breaker import Cause, State
 from worker.core.errors import Reason, Rejected
-from worker.core.ports import Encode, Prepare, Score
+from worker.core.ports import Encode, Prepare, Score, Stages
 from worker.core.retry import Backoff
 from worker.core.types import Outgoing, Record
 from worker.pipeline import Limits, Pipeline
@@ -38,7 +38,7 @@ class FakeObserver:
 
     def tokenised(self, posts: int, seconds: float) -> None: ...
 
-    def queued(self, seconds: float) -> None: ...
+    def queued(self, record: Record, seconds: float) -> None: ...
 
     def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         del tokens, padded_tokens, seconds
@@ -83,6 +83,7 @@ class Rig:
         encode: Encode = encode,
         delays: Iterable[float] = (),
         transactional: bool = False,
+        around: Callable[[Stages], Stages] = lambda stages: stages,
     ) -> None:
         self.source = FakeSource(*records, ends=ends)
         self.transactions = FakeTransactions(self.source, automatic=automatic) if transactional else None
@@ -90,12 +91,9 @@ class Rig:
         self.observer = FakeObserver()
         self._delays = iter(delays)
         self.pipeline = Pipeline(
-            source=self.source,
+            **around(Stages(self.source, prepare, encode, self.observer))._asdict(),
             sink=self.sink,
-            prepare=prepare,
             score=score,
-            encode=encode,
-            observer=self.observer,
             limits=replace(limits or Limits(), backoff=BACKOFF),
             clock=asyncio.get_running_loop().time,
             executor=LoopExecutor(lambda: next(self._delays, 0.0)),

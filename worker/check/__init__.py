@@ -35,6 +35,8 @@ def findings() -> Iterator[Finding]:
     yield finding
     yield local.policy(settings, bundle)
     yield local.http_port(settings)
+    if settings.tracing != "off":
+        yield local.tracing(settings)
     finding = brokers.connection_works(settings)
     yield finding
     if finding.mark is Mark.WRONG:

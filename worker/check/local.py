@@ -12,6 +12,7 @@ from worker.model.classifier import Classifier
 from worker.ops.health import Health
 from worker.ops.http import HttpServer
 from worker.settings import Settings
+from worker.wiring import open_tracing
 
 
 def bundle(settings: Settings) -> tuple[Bundle | None, Finding]:
@@ -55,3 +56,13 @@ def http_port(settings: Settings) -> Finding:
         return Finding(Mark.WRONG, "HTTP port", str(error))
     port = f"{settings.http_port} is free" if settings.http_port else "any free one"
     return Finding(Mark.FINE, "HTTP port", f"{port} ({settings.http_host})")
+
+
+def tracing(settings: Settings) -> Finding:
+    """Make what would send spans: the extra is installed, and the variables are right."""
+    try:
+        if (found := open_tracing(settings)) is not None:
+            found.close()
+    except Fatal as error:
+        return Finding(Mark.WRONG, "tracing", str(error))
+    return Finding(Mark.FINE, "tracing", f"{settings.tracing}; whether a collector answers is not checked")

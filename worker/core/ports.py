@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from worker.core.breaker import Cause, State
 from worker.core.errors import Rejected
@@ -94,8 +94,8 @@ class Observer(Protocol):
     def tokenised(self, posts: int, seconds: float) -> None:
         """Records were decoded, normalised and tokenised."""
 
-    def queued(self, seconds: float) -> None:
-        """A window waited for a scorer."""
+    def queued(self, record: Record, seconds: float) -> None:
+        """A window of this record waited for a scorer, and is scored from now on."""
 
     def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """A batch was scored; `posts` counts its windows."""
@@ -117,3 +117,12 @@ class Observer(Protocol):
 
     def breaker(self, state: State, cause: Cause, last: str) -> None:
         """The breaker is in `state` from now on; `cause` opened it, and `last` is the latest such rejection in words."""
+
+
+class Stages(NamedTuple):
+    """What a pipeline is built from and tracing wraps."""
+
+    source: Source
+    prepare: Prepare
+    encode: Encode
+    observer: Observer

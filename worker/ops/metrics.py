@@ -64,8 +64,9 @@ class Metrics:
         if posts:
             self._tokenize.observe(seconds)
 
-    def queued(self, seconds: float) -> None:
+    def queued(self, record: Record, seconds: float) -> None:
         """A window waited for a scorer."""
+        del record
         self._queue_wait.observe(seconds)
 
     def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None:

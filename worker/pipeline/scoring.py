@@ -77,7 +77,7 @@ class Scoring:
             if batch:
                 now = self._clock()
                 for item in batch:
-                    self._observer.queued(now - item.queued_at)
+                    self._observer.queued(item.job.entry.record, now - item.queued_at)
                 await self._run(batch)
             else:
                 self._waiting.clear()

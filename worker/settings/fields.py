@@ -42,6 +42,7 @@ SaslMechanism: TypeAlias = Annotated[
     Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"], BeforeValidator(str.upper)
 ]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+Tracing: TypeAlias = Annotated[Literal["off", "otlp"], BeforeValidator(str.lower)]
 LogFormat: TypeAlias = Annotated[Literal["auto", "json", "console"], BeforeValidator(str.lower)]
 Seconds: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -259,6 +260,10 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65_535, description="Port of the same; 0 takes a free one.")
     log_level: LogLevel = Field(default="INFO", description="Least severe level to log.")
     log_format: LogFormat = Field(default="auto", description="auto is console on a terminal, else json.")
+    tracing: Tracing = Field(
+        default="off",
+        description="otlp sends spans to a collector; needs the extra `tracing`, and OTEL_* variables (docs/tracing.md).",
+    )
 
     @classmethod
     def settings_customise_sources(
