@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ import yaml
 from tests.deploy.checking import problems
 from tests.deploy.pods import BEYOND_DRAIN_SECONDS, read
 from tests.deploy.rendering import KUBERNETES, ROOT, Object, components, named, render, render_together
-from tests.deploy.workload import containers, settings
+from tests.deploy.workload import containers, environment, settings
 
 pytestmark = pytest.mark.timeout(600)
 TLS = ["MODERATION_BOOTSTRAP_SERVERS=kafka-kafka-bootstrap:9093"]
@@ -20,9 +21,11 @@ EVERYTHING = [
     "model-from-volume",
     "autoscaling",
     "autoscaling-tls",
+    "tracing",
     "static-membership",
     "pod-monitor",
     "alerts",
+    "dashboard",
     "try",
 ]
 ALONE = sorted({*EVERYTHING} - {"autoscaling-tls"})
@@ -66,6 +69,29 @@ def test_one_name_in_the_settings_is_enough_for_topics_permissions_and_scaling()
         "moderation-worker": ["my.posts", "my-group", "my_verdicts", "my-dead", "my-group."],
         "moderation-worker-try": ["my.posts", "my_verdicts", "moderation-worker-try"],
     }
+
+
+def test_dashboard_is_found_by_its_label_and_is_the_one_that_is_made() -> None:
+    [dashboard] = (
+        found for found in render_together(["dashboard"]) if found["metadata"]["name"] == "moderation-worker-dashboard"
+    )
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    made = (ROOT / "deploy" / "grafana" / "moderation-worker.json").read_text(encoding="utf-8")
+    assert dashboard["data"] == {"moderation-worker.json": made}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_spans_go_to_the_collector_of_the_values_and_may_reach_it(kind: str) -> None:
+    more = ["static-membership"] if kind == "StatefulSet" else []
+    manifests = render_together(["tracing", *more])
+    [workload] = named(manifests, kind)
+    told = environment(containers(workload)[0], manifests)
+    collector = urlsplit(told["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    assert (collector.hostname, told["OTEL_TRACES_SAMPLER_ARG"]) == ("otel-collector.observability", "0.01")
+    [policy] = named(manifests, "NetworkPolicy")
+    out = policy["spec"]["egress"][-1]
+    assert out["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
+    assert out["ports"] == [{"port": collector.port, "protocol": "TCP"}]
 
 
 def test_script_of_the_trial_is_sound_shell() -> None:
