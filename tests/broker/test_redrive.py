@@ -23,6 +23,7 @@ from worker.core.types import Outgoing, Partition, Record
 from worker.redrive.letters import Letter, read
 from worker.redrive.writing import Transactions
 from worker.wire.dead_letter import dead_letter
+from worker.wire.schemas import validator
 
 pytestmark = pytest.mark.broker
 
@@ -161,6 +162,10 @@ async def test_records_come_back_as_they_were_with_their_history_and_only_once(s
     story = orjson.loads(headers["redriven"])
     assert (story["topic"], story["offset"], story["timestamp_ms"]) == (stage.input, 0, 1_000)
     assert story["dead_letter"]["topic"] == stage.dead
+    marks = [r for r in await read_all(stage.bootstrap, stage.dead) if ("schema", b"redriven.v1") in r.headers]
+    assert {mark.partition for mark in marks} == {0, 1}
+    for mark in marks:
+        validator("redriven.v1").validate(orjson.loads(mark.value or b""))
 
 
 async def test_filters_choose_and_a_later_run_takes_the_rest(stage: Stage) -> None:
