@@ -12,6 +12,7 @@ from worker.kafka.producer import STOP_SECONDS
 from worker.pipeline.commits import SETTLE_SECONDS
 from worker.settings import Settings, load
 from worker.settings.allowed import PREFIX, variable
+from worker.tracing.tracing import FLUSH_SECONDS
 
 BEYOND_DRAIN_SECONDS = SETTLE_SECONDS + COMMIT_SECONDS + LEAVE_SECONDS + STOP_SECONDS
 """What a worker takes at most beyond its drain where no broker answers."""
@@ -142,7 +143,9 @@ def read(manifests: list[Object]) -> Settings:
 
 def time_to_end(manifests: list[Object]) -> Iterator[str]:
     """The grace period outlasts the worker's own bound."""
-    needed = read(manifests).drain_timeout_seconds + BEYOND_DRAIN_SECONDS
+    told = read(manifests)
+    flush = 0 if told.tracing == "off" else FLUSH_SECONDS
+    needed = told.drain_timeout_seconds + BEYOND_DRAIN_SECONDS + flush
     for workload in workers(manifests):
         spec = pod(workload)
         before = sum(

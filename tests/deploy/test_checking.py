@@ -132,14 +132,14 @@ MISTAKES: list[tuple[str, str, Any, str]] = [  # kind, place, its new value, wha
         "MODERATION_SSL_CA_FILE=/etc/moderation/cluster/ca",
     ),
     # Ends, ports, CPUs
-    ("Deployment", f"{POD}.terminationGracePeriodSeconds", 40, "is killed before its worker gives up after 42 s"),
+    ("Deployment", f"{POD}.terminationGracePeriodSeconds", 43, "is killed before its worker gives up after 44 s"),
     ("Deployment", f"{POD}.terminationGracePeriodSeconds", GONE, "is killed before"),
-    ("Deployment", f"{WORKER}.lifecycle", {"preStop": {"sleep": {"seconds": 5}}}, "gives up after 47 s"),
+    ("Deployment", f"{WORKER}.lifecycle", {"preStop": {"sleep": {"seconds": 5}}}, "gives up after 49 s"),
     (
         "Deployment",
         f"{WORKER}.env.2",
         {"name": "MODERATION_DRAIN_TIMEOUT_SECONDS", "value": "50"},
-        "gives up after 67 s",
+        "gives up after 69 s",
     ),
     ("Deployment", f"{WORKER}.env.2", {"name": "MODERATION_HTTP_PORT", "value": "9000"}, "does not name port 9000"),
     ("Deployment", f"{WORKER}.ports.0.containerPort", 9000, "does not name port 8080"),
