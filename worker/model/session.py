@@ -23,7 +23,6 @@ class Session:
     """
 
     def __init__(self, model: Path, layout: Layout, labels: int) -> None:
-        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
