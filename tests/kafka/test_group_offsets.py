@@ -6,9 +6,11 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
+from aiokafka.protocol.group import HeartbeatRequest, HeartbeatResponse_v0
 
 from worker.kafka import group_offsets
 from worker.kafka.group_offsets import OffsetFetchResponse_v7, StableOffsetFetchRequest
+from worker.kafka.loading import Loading, _of
 
 LOADING, NOT_COORDINATOR, NOT_ALLOWED, UNSTABLE = 14, 16, 30, 88
 ONE = TopicPartition("posts", 0)
@@ -87,3 +89,14 @@ def test_stable_offsets_are_asked_for_where_the_broker_understands(newest: int, 
     built = request.prepare({9: (0, newest)})
     assert version == type(built).API_VERSION
     assert (built.encode()[-2:] == b"\x01\x00") is (version == 7)  # the last field, before no tags
+
+
+async def test_every_answer_tells_whether_the_coordinator_is_loading(answers: list[Any]) -> None:
+    now = [0.0]
+    coordinator = Coordinator()
+    _of[coordinator] = loading = Loading(lambda: now[0])
+    answers += [HeartbeatResponse_v0(LOADING), failed(LOADING), COMMITTED]
+    await coordinator._send_req(HeartbeatRequest("group", 1, "member"))
+    now[0] = 4.0
+    await coordinator.fetch_committed_offsets([ONE])
+    assert loading.doubtful_seconds() == 4.0

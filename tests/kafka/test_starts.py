@@ -1,14 +1,18 @@
 """A commit that is told once may be of long ago: a coordinator that is loading tells what it has read so far."""
 
+import asyncio
+
 import pytest
 from aiokafka import TopicPartition
 
 from worker.core.errors import Transient
 from worker.kafka import starts as module
+from worker.kafka.loading import Loading, _of
 from worker.kafka.starts import GONE_BACK_SECONDS, Starts
 
 ONE = TopicPartition("posts", 1)
 EARLIEST = 3
+LOADING = 14
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,7 @@ class Consumer:
 
     def __init__(self, *answers: int | None) -> None:
         self.answers = list(answers)
+        self._coordinator = self  # as aiokafka's, by which it is known how long it was loading
 
     async def committed(self, _tp: TopicPartition) -> int | None:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -53,6 +58,12 @@ async def test_coordinator_that_forgot_a_commit_is_asked_again(forgotten: int | 
     assert await starts.of(Consumer(7), [ONE]) == {ONE: 7}
 
 
+async def test_waiting_for_the_coordinator_believes_nothing() -> None:
+    starts = Starts(lambda: 0.0)
+    await starts.wait(Consumer(9), [ONE])
+    assert await starts.of(Consumer(5), [ONE]) == {ONE: 5}
+
+
 async def test_commit_that_stays_lower_is_taken_in_the_end() -> None:
     now = [0.0]
     starts = Starts(lambda: now[0])
@@ -75,3 +86,21 @@ async def test_partition_that_was_given_up_meanwhile_is_waited_for_anew() -> Non
     now[0] = 10 * GONE_BACK_SECONDS
     with pytest.raises(Transient):
         await starts.of(Consumer(2), [ONE])
+
+
+async def test_answers_agree_for_as_long_again_as_the_coordinator_was_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(module, "AGREE_SECONDS", 0.5)
+    consumer, now = Consumer(5), [0.0]
+    _of[consumer] = loading = Loading(lambda: now[0])
+    await Starts(lambda: 0.0).of(consumer, [ONE])
+    for now[0] in (100.0, 104.0):
+        loading.heard(LOADING)
+    now[0] = 105.0
+    await Starts(lambda: 0.0).of(consumer, [ONE])
+    assert slept == [0.5, 3.0]

@@ -214,8 +214,11 @@ class KafkaSource:
     async def _open_gates(self) -> None:
         epoch = self._epoch
         closed = self._assigned - self._stopped - self._open
-        if self._fences is not None and not await self._fence(self._fences, closed):
-            return
+        if self._fences is not None:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._starts.wait(self.consumer, sorted(closed))
+            if epoch != self._epoch or not await self._fence(self._fences, closed):
+                return
         async with asyncio.timeout(OPEN_SECONDS):  # aiokafka asks for a commit without end
             starts = await self._starts.of(self.consumer, sorted(closed))
         if epoch != self._epoch:

@@ -28,6 +28,8 @@ from aiokafka.protocol.commit import (
 )
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
+from worker.kafka.loading import loading_of
+
 UNSTABLE_OFFSET_COMMIT = 88  # aiokafka does not know it
 
 _send = GroupCoordinator._send_req  # noqa: SLF001
@@ -109,10 +111,13 @@ def install() -> None:
 
 
 async def _checked(coordinator: Any, request: Any) -> Any:
-    if not isinstance(request, OffsetFetchRequest):
-        return await _send(coordinator, request)
-    response = await _send(coordinator, StableOffsetFetchRequest(request))
-    if code := getattr(response, "error_code", 0):
+    fetch = isinstance(request, OffsetFetchRequest)
+    response = await _send(coordinator, StableOffsetFetchRequest(request) if fetch else request)
+    code = getattr(response, "error_code", 0)
+    loading_of(coordinator).heard(code)
+    if not fetch:
+        return response
+    if code:
         error = for_code(code)
         if error in {NotCoordinatorForGroupError, GroupCoordinatorNotAvailableError}:
             coordinator.coordinator_dead()

@@ -1,9 +1,15 @@
 """Where a partition begins: at the group's commit, without one at its earliest record.
 
-Kafka 4.1.0 tells commits before it has loaded them all. For a second or so after its restart the coordinator of a group
-whose offsets are committed in transactions answers without an error, and what it answers runs through the group's whole
-history: 200, 708, and in the end 870. Who believes the first answer does a partition's work of hours again. (Tried with
-12 partitions of 1,000 transactions each, by requests of version 3 and 7 alike.)
+Kafka 4.1.0 tells commits before it has loaded them all, where the partition of `__consumer_offsets` changes its leader and
+comes back while it is loaded, as it does where a broker that restarts is fenced once more. The first loading's completion is
+taken for the second's (CoordinatorRuntime looks the partition up, not the loading), and until the second has read the log
+the coordinator answers without an error: first that nothing is committed, then what runs through the group's history.
+Who believes it does a partition's work of hours again.
+
+Nothing that a client may ask tells such a coordinator for certain. Stable offsets are read from the same state. A write
+fails there, for it does not fit the log, but for one thing: the end of a transaction is written without that look, and
+lets what follows fit. Fencing ends transactions. So this is a matter of time: the second loading lasts about as long as the
+first, which was refused as such.
 """
 
 import asyncio
@@ -14,6 +20,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from worker.core.errors import Transient
+from worker.kafka.loading import loading_of
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +29,7 @@ GONE_BACK_SECONDS = 60.0
 that says otherwise is asked again for so long; then somebody made the topic anew, or reset the group in our absence."""
 
 AGREE_SECONDS = 0.5
-"""Two answers so long apart must be the same."""
+"""Two answers so long apart, or as long as the coordinator is doubtful, must be the same."""
 
 
 class Starts:
@@ -42,10 +49,18 @@ class Starts:
         """All partitions were given up: nobody waits for a commit to come back any more, and what is known stays known."""
         self._gone_back.clear()
 
+    async def wait(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
+        """Until the coordinator answers at all, before what keeps it from answering for another reason, as fencing does.
+
+        So it is heard how long it was loading.
+        """
+        await _ask(consumer, partitions)
+
     async def of(self, consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets to begin at. Raises Transient where the coordinator has forgotten what it knew, or is remembering."""
         first = await _ask(consumer, partitions)
-        await asyncio.sleep(AGREE_SECONDS)
+        doubtful = loading_of(consumer._coordinator).doubtful_seconds()  # noqa: SLF001
+        await asyncio.sleep(max(AGREE_SECONDS, doubtful))
         commits = await _ask(consumer, partitions)
         if moving := [tp.partition for tp in partitions if first[tp] != commits[tp]]:
             raise Transient(f"commits of partitions {moving} are moving: their coordinator is loading them")
