@@ -100,3 +100,16 @@ async def test_every_answer_tells_whether_the_coordinator_is_loading(answers: li
     now[0] = 4.0
     await coordinator.fetch_committed_offsets([ONE])
     assert loading.doubtful_seconds() == 4.0
+
+
+async def test_an_answer_of_any_kind_is_waited_for_and_heard(
+    answers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_offsets, "ASK_AGAIN_SECONDS", 0)
+    now = iter([0.0, 2.0, 3.0])
+    coordinator = Coordinator()
+    _of[coordinator] = loading = Loading(lambda: next(now))
+    answers += [failed(LOADING), failed(NOT_COORDINATOR), failed(0)]
+    await group_offsets.answered(coordinator, "posts", [0])
+    assert coordinator.lost == 1
+    assert loading.doubtful_seconds() == 1.0  # it was seen loading for 2 s, and was last 1 s ago

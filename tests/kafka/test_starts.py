@@ -58,12 +58,6 @@ async def test_coordinator_that_forgot_a_commit_is_asked_again(forgotten: int | 
     assert await starts.of(Consumer(7), [ONE]) == {ONE: 7}
 
 
-async def test_waiting_for_the_coordinator_believes_nothing() -> None:
-    starts = Starts(lambda: 0.0)
-    await starts.wait(Consumer(9), [ONE])
-    assert await starts.of(Consumer(5), [ONE]) == {ONE: 5}
-
-
 async def test_commit_that_stays_lower_is_taken_in_the_end() -> None:
     now = [0.0]
     starts = Starts(lambda: now[0])

@@ -215,8 +215,8 @@ class KafkaSource:
         epoch = self._epoch
         closed = self._assigned - self._stopped - self._open
         if self._fences is not None:
-            async with asyncio.timeout(OPEN_SECONDS):
-                await self._starts.wait(self.consumer, sorted(closed))
+            async with asyncio.timeout(OPEN_SECONDS):  # before fencing waits for the same coordinator, unheard
+                await group_offsets.answered(self.consumer._coordinator, self._topic, [tp.partition for tp in closed])  # noqa: SLF001
             if epoch != self._epoch or not await self._fence(self._fences, closed):
                 return
         async with asyncio.timeout(OPEN_SECONDS):  # aiokafka asks for a commit without end

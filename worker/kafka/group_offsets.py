@@ -9,12 +9,15 @@ committed or aborted, a broker says to try again. Fencing a producer ends its tr
 brokers before 4.0 take over its offset a moment after that was answered: the older one would be read meanwhile.
 """
 
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    KafkaError,
     NotCoordinatorForGroupError,
     for_code,
 )
@@ -28,9 +31,10 @@ from aiokafka.protocol.commit import (
 )
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
-from worker.kafka.loading import loading_of
+from worker.kafka.loading import NOT_READY, loading_of
 
 UNSTABLE_OFFSET_COMMIT = 88  # aiokafka does not know it
+ASK_AGAIN_SECONDS = 0.1
 
 _send = GroupCoordinator._send_req  # noqa: SLF001
 
@@ -108,6 +112,28 @@ class StableOffsetFetchRequest(
 def install() -> None:
     """Make every consumer of this process ask so, and raise these errors; aiokafka retries those that may pass."""
     GroupCoordinator._send_req = _checked  # noqa: SLF001
+
+
+async def answered(coordinator: GroupCoordinator, topic: str, partitions: Collection[int]) -> None:
+    """Wait until the coordinator tells anything, so that it is heard how long it was loading.
+
+    Stable offsets are not asked for: what a former owner left open is ended by the fencing that comes next.
+    """
+    while True:
+        await coordinator.ensure_coordinator_known()
+        try:
+            response = await _send(coordinator, OffsetFetchRequest(coordinator.group_id, [(topic, sorted(partitions))]))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        else:
+            code = getattr(response, "error_code", 0)
+            loading_of(coordinator).heard(code)
+            if code not in NOT_READY:
+                return
+            if for_code(code) is not GroupLoadInProgressError:
+                coordinator.coordinator_dead()
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
 async def _checked(coordinator: Any, request: Any) -> Any:

@@ -49,13 +49,6 @@ class Starts:
         """All partitions were given up: nobody waits for a commit to come back any more, and what is known stays known."""
         self._gone_back.clear()
 
-    async def wait(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
-        """Until the coordinator answers at all, before what keeps it from answering for another reason, as fencing does.
-
-        So it is heard how long it was loading.
-        """
-        await _ask(consumer, partitions)
-
     async def of(self, consumer: Any, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets to begin at. Raises Transient where the coordinator has forgotten what it knew, or is remembering."""
         first = await _ask(consumer, partitions)
