@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from load_tests.corpus import Post, is_real, posts
+from load_tests.corpus import Post, posts
 from load_tests.drive import say
 from load_tests.lab import create_topics
 from load_tests.watch import Names, Watch
@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, default=ROOT / "worker" / "bundles" / "default", help="model bundle")
     options = parser.parse_args()
     chosen = list(itertools.islice(posts(), options.posts))
-    say(f"{len(chosen)} {'real' if is_real() else 'made-up'} posts, {options.rounds} rounds")
+    say(f"{len(chosen)} posts, {options.rounds} rounds")
     return asyncio.run(_compare(chosen, options.rounds, options.classifier.resolve(), options.bundle.resolve()))
 
 
