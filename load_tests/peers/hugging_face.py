@@ -12,7 +12,8 @@ import torch
 from transformers import PreTrainedTokenizerFast, pipeline
 
 from load_tests.peers.loop import BATCH, Scores, run
-from load_tests.peers.weights import TOKENIZER, sequence_classifier
+from load_tests.peers.usual import TOKENIZER
+from load_tests.peers.weights import sequence_classifier
 from worker.model.bundle import load_bundle
 
 

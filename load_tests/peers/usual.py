@@ -10,8 +10,9 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from load_tests.peers.loop import Scores, run
-from load_tests.peers.weights import INT8, TOKENIZER
 from worker.model.bundle import load_bundle
+
+INT8, TOKENIZER = "int8.onnx", "tokenizer.json"
 
 
 class Usual:

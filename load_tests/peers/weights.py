@@ -10,11 +10,12 @@ from onnxruntime.quantization import quantize_dynamic
 from torch import Tensor, nn
 from transformers import ElectraForSequenceClassification
 
+from load_tests.peers.usual import INT8, TOKENIZER
 from worker.model.bundle import load_bundle
 from worker.modeling.export.restore import restore
 from worker.modeling.training.network import Classifier
 
-CLASSIFIER, FLOAT, INT8, TOKENIZER = "classifier", "float.onnx", "int8.onnx", "tokenizer.json"
+CLASSIFIER, FLOAT = "classifier", "float.onnx"
 DONE = "done"
 OPSET = 17
 

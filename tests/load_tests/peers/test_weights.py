@@ -1,5 +1,6 @@
 """The peers score with the worker's own weights: what is compared is how, not what."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from load_tests.made_up import made_up_texts
 from load_tests.peers import ceiling
 from load_tests.peers.hugging_face import load
 from load_tests.peers.loop import Scores
-from load_tests.peers.usual import Usual
-from load_tests.peers.weights import INT8, prepare
+from load_tests.peers.usual import INT8, Usual
+from load_tests.peers.weights import prepare
+from worker.core.types import Window
 from worker.model.classifier import Classifier
 from worker.settings.fields import BUNDLED_MODEL
 
@@ -30,7 +32,7 @@ def served() -> list[Scores]:
     return [dict(zip(classifier.labels, scores, strict=True)) for scores in classifier.score(windows)]
 
 
-def mean_difference(scored: list[Scores], served: list[Scores]) -> float:
+def mean_difference(scored: Sequence[Scores], served: Sequence[Scores]) -> float:
     apart = [abs(a[label] - b[label]) for a, b in zip(scored, served, strict=True) for label in b]
     return sum(apart) / len(apart)
 
@@ -61,9 +63,12 @@ def test_model_alone_scores_every_window_within_its_budget(monkeypatch: pytest.M
     classifier = Classifier.load(BUNDLED_MODEL)
     seen: list[list[int]] = []
     original = classifier.score
-    monkeypatch.setattr(
-        classifier, "score", lambda windows: (seen.append(list(map(len, windows))), original(windows))[1]
-    )
+
+    def score(windows: Sequence[Window]) -> list[tuple[float, ...]]:
+        seen.append([len(window) for window in windows])
+        return original(windows)
+
+    monkeypatch.setattr(classifier, "score", score)
     assert ceiling.measure(classifier, TEXTS, threads=1) > 0
     windows = classifier.windows([classifier.normalise(text).text for text in TEXTS])
     assert sum(map(len, seen)) == sum(map(len, windows))
