@@ -12,8 +12,10 @@ STALL_SECONDS = 120.0
 POLL_SECONDS = 0.2
 
 
-async def until_done(worker: Worker, watch: Watch, told: Callable[[int, int], None] | None = None) -> None:
-    """Until every position of the input is committed; `told` hears of done and all, now and then.
+async def until_done(
+    worker: Worker, watch: Watch, told: Callable[[int, int], None] | None = None, share: float = 1.0
+) -> None:
+    """Until this share of the input's positions is committed; `told` hears of done and all, now and then.
 
     Raises RunError where the worker ends before, or nothing moves.
     """
@@ -23,7 +25,7 @@ async def until_done(worker: Worker, watch: Watch, told: Callable[[int, int], No
         there = sum((await watch.input_ends()).values())
         if told is not None:
             told(done, there)
-        if done >= there:
+        if done >= share * there:
             return
         if done != before:
             moved, before = time.monotonic(), done

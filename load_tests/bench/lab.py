@@ -58,7 +58,7 @@ class Lab:
         """Start the worker on an input that is there already, and wait until all of it is committed."""
         async with self.working(names, way) as (worker, watch):
             async with self._sampling(worker) as samples:
-                await until_done(worker, watch, _progress())
+                await until_done(worker, watch, say_progress())
             status = await stop(worker)
         seen = await observe(self.bootstrap, names)
         return Run(seen, Fed(seen.report.posts), samples, status)
@@ -74,7 +74,7 @@ class Lab:
             begun_ms = int(time.time() * 1000)
             async with self._sampling(worker) as samples:
                 await self._feed(names, load, due, fed, worker, watch)
-            await until_done(worker, watch, _progress())
+            await until_done(worker, watch, say_progress())
             status = await stop(worker)
         seen = await observe(self.bootstrap, names)
         measured = [pair for pair in seen.pairs if pair.due_ms >= begun_ms]
@@ -123,7 +123,8 @@ async def stop(worker: Worker) -> int:
     return await asyncio.to_thread(worker.wait)
 
 
-def _progress() -> Callable[[int, int], None]:
+def say_progress() -> Callable[[int, int], None]:
+    """What `until_done` tells, every TELL_SECONDS."""
     told, before = time.monotonic(), 0
 
     def tell(done: int, there: int) -> None:

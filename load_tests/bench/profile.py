@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from load_tests.bench.lab import Lab, Way, stop
+from load_tests.bench.lab import Lab, Way, say_progress
 from load_tests.bench.profiles import PROFILES, records
 from load_tests.drive import RunError, say
 from load_tests.waiting import until_done
@@ -25,7 +25,10 @@ from tests.harness.processes import Guarded
 
 PER_SECOND = 100
 WRITE_SECONDS = 60.0
-WARM_SHARE = 0.1
+BEGIN, END = 0.1, 0.8
+"""Shares of the backlog between which it looks: by the first all threads work, after the last nothing is prepared any more."""
+FEWEST_POSTS = 10_000
+"""Of fewer, the worker would hold too many at once (2,000) to show all of its work between these."""
 
 PARTS: Sequence[tuple[str, str]] = (
     ("onnxruntime", r"worker/model/session\.py"),
@@ -45,12 +48,18 @@ PARTS: Sequence[tuple[str, str]] = (
 """Of a stack the innermost frame that belongs to one of these says what the time was spent on."""
 
 
+IDLE = re.compile(r"\b(_worker \S*concurrent/futures/thread|select \S*selectors)\.py")
+"""Innermost frames that wait for work; on a busy machine py-spy takes some of them for running."""
+
+
 def split(stacks: Iterable[str]) -> Counter[str]:
     """Samples of each part, from py-spy's collapsed stacks: `outermost;...;innermost count`."""
     found: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        found[_part(stack.split(";"))] += int(count)
+        frames = stack.split(";")
+        if not IDLE.search(frames[-1]):
+            found[_part(frames)] += int(count)
     return found
 
 
@@ -69,7 +78,7 @@ def table(found: Counter[str]) -> str:
 
 
 async def profile(count: int, name: str, texts: Path | None, longest: int | None, stacks: Path) -> None:
-    """Write the stacks of a drain, once the first tenth is done. Raises RunError, HarnessError."""
+    """Write the stacks of a drain between BEGIN and END. Raises RunError, HarnessError."""
     spy = shutil.which("py-spy", path=sysconfig.get_path("scripts"))
     if spy is None:
         raise RunError("py-spy is not installed in this environment")
@@ -79,24 +88,20 @@ async def profile(count: int, name: str, texts: Path | None, longest: int | None
         lab = Lab(kafka, Path(folder))
         await lab.preload(names, itertools.islice(load, count))
         async with lab.working(names, Way()) as (worker, watch):
-            while sum((await watch.snapshot()).output_ends.values()) < count * WARM_SHARE:
-                if worker.ended() is not None:
-                    raise RunError(f"{worker.name} ended. The end of its log:\n{worker.tail()}")
-                await asyncio.sleep(0.1)
+            await until_done(worker, watch, say_progress(), share=BEGIN)
             arguments = ["--pid", str(worker.pid), "--rate", str(PER_SECOND), "--format", "raw", "--full-filenames"]
             log = Path(folder) / "py-spy.log"
             with Guarded([spy, "record", *arguments, "--output", str(stacks)], log) as spying:
-                await until_done(worker, watch, lambda done, there: say(f"  {done} of {there}"))
+                await until_done(worker, watch, say_progress(), share=END)
                 spying.signal(signal.SIGINT)  # it writes what it has
                 status = await asyncio.to_thread(spying.wait, WRITE_SECONDS)
-            await stop(worker)
             if status:
                 raise RunError(f"py-spy ended with status {status}:\n{await asyncio.to_thread(log.read_text, 'utf-8')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m load_tests.bench.profile", description=__doc__)
-    parser.add_argument("--posts", type=int, default=5_000, help="of the backlog (default %(default)s)")
+    parser.add_argument("--posts", type=int, default=FEWEST_POSTS, help="of the backlog (default %(default)s)")
     parser.add_argument("--profile", choices=PROFILES, default="backlog", help="which posts (default %(default)s)")
     parser.add_argument("--texts", type=Path, help="folder of .txt or .txt.zst, a post a line (default: made up)")
     parser.add_argument("--longest", type=int, default=500, help="characters of a post (default %(default)s)")
@@ -104,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path("build/profile.stacks"), help="collapsed stacks, for flame graphs"
     )
     options = parser.parse_args(argv)
+    if options.posts < FEWEST_POSTS:
+        parser.error(f"--posts must be at least {FEWEST_POSTS}: of fewer, the worker holds too many at once")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     try:
         asyncio.run(profile(options.posts, options.profile, options.texts, options.longest, options.out.resolve()))
