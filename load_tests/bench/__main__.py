@@ -51,7 +51,7 @@ def parse(argv: Sequence[str] | None) -> tuple[str, Plan, Bounds, Path | None]:
     parser.add_argument("--calibration", type=int, default=2_000, help="posts drained to find the rate (%(default)s)")
     parser.add_argument("--p50-ms", type=float, help="fail above this median latency")
     parser.add_argument("--p99-ms", type=float, help="fail above this 99th percentile")
-    parser.add_argument("--out", type=Path, help="folder for report.json, .md and .png of the profile's name")
+    parser.add_argument("--out", type=Path, help="folder for PROFILE.json, .md and .png")
     parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
     options = parser.parse_args(argv)
     given = (options.rate, options.seconds, options.load, options.partitions, options.calibration, options.longest)

@@ -27,7 +27,7 @@ PEERS: Mapping[str, str] = {HUGGING_FACE: "hugging_face", USUAL: "usual", SERVER
 FEWEST_POSTS = 320
 SIZING_POSTS: Mapping[str, int] = {HUGGING_FACE: 160, WORKER: 1_000, MODEL: 1_000}
 SIZING_OTHERS = 400
-LONE_PER_SECOND, LONE_SECONDS = 2.0, 20.0
+LONE_PER_SECOND, LONE_SECONDS = 2.0, 20.0  # see ceiling.LONE_POSTS
 MOST_DIFFERENCE = 0.1
 """Mean absolute difference of scores from the worker's: a peer beyond has another model, or is given other texts."""
 
@@ -146,4 +146,4 @@ class Comparison:
         run = await self._lab.feed(self._names(way), self._way(way), itertools.islice(load, WARM_POSTS), load, due)
         if run.seen.report.lost:
             raise RunError(f"{way}: {run.seen.report.lost} posts have no verdict")
-        return measures.latencies(run.seen.pairs)
+        return measures.latencies(run.seen.pairs) | {"generator_late_ms": round(run.fed.latest_seconds * 1000)}

@@ -90,7 +90,7 @@ def summary(found: Found, level: float) -> dict[str, Any]:
         "posts_per_second": {way: round(found.peak(way), 1) for way in found.drains},
         "rounds": {way: [round(one, 1) for one in rounds] for way, rounds in found.drains.items()},
         "latency_ms": {
-            f"{way} {at:.0%}": {which: found.latency(way, at, which) for which in ("p50", "p99")}
+            f"{way} {at:.0%}": {which: found.latency(way, at, which) for which in ("p50", "p99", "generator_late_ms")}
             for way, at in found.latencies
         },
         "score_difference": {way: round(by, 4) for way, by in found.differences.items()},

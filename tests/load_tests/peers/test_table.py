@@ -26,7 +26,9 @@ def found() -> Found:
         made.drains[way] = [rate, rate / 2, rate * 1.1]
         made.sizes[way] = 10 * rate
     for (way, level), p99 in {(WORKER, LONE): 20, (WORKER, 0.3): 40, (WORKER, 0.8): 100, (USUAL, 0.8): 500}.items():
-        made.latencies[way, level] = [{"p50": 18.0, "p99": p99 + noise} for noise in (5.0, 0.0, -5.0)]
+        made.latencies[way, level] = [
+            {"p50": 18.0, "p99": p99 + noise, "generator_late_ms": 3} for noise in (5.0, 0.0, -5.0)
+        ]
     return made
 
 
@@ -45,7 +47,7 @@ def test_latencies_are_medians_of_rounds_at_each_share(found: Found) -> None:
     assert result["p99_ms_at_80_percent"] == 100
     assert result["usual_peer_p99_ms_at_80_percent"] == 500
     assert result["p99_of_usual_peer"] == 0.2
-    assert result["latency_ms"]["worker 30%"] == {"p50": 18, "p99": 40}
+    assert result["latency_ms"]["worker 30%"] == {"p50": 18, "p99": 40, "generator_late_ms": 3}
 
 
 def test_a_lone_post_is_compared_with_what_no_worker_can_avoid(found: Found) -> None:
