@@ -54,14 +54,13 @@ class Lab:
         await create_topics(self.bootstrap, names)
         return await produce(self.bootstrap, names.input, records)
 
-    async def drain(self, names: Names, way: Way) -> Run:
-        """Start the worker on an input that is there already, and wait until all of it is committed."""
+    async def drain(self, names: Names, way: Way, count: int) -> Run:
+        """Start the worker on an input of `count` records that is there, and wait until all of it is committed."""
         async with self.working(names, way) as (worker, watch):
             async with self._sampling(worker) as samples:
                 await until_done(worker, watch, say_progress())
             status = await stop(worker)
-        seen = await observe(self.bootstrap, names)
-        return Run(seen, Fed(seen.report.posts), samples, status)
+        return Run(await observe(self.bootstrap, names), Fed(count), samples, status)
 
     async def feed(
         self, names: Names, way: Way, warm: Iterable[Keyed], load: Iterable[Keyed], due: Iterable[float]

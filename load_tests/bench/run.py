@@ -74,7 +74,7 @@ async def run(plan: Plan) -> Outcome:
         if profile.preloaded:
             count = await lab.preload(names, itertools.islice(load, max(1, int(per_second * plan.seconds))))
             say(f"{count} posts are there; the worker starts")
-            drained = await lab.drain(names, way)
+            drained = await lab.drain(names, way, count)
             return Outcome(plan, per_second, peak, rate(drained), drained)
         say(f"{per_second:.0f} posts/s for {plan.seconds:.0f} s")
         due = arrivals.poisson(per_second, plan.seconds, shape, plan.seed)
@@ -85,8 +85,8 @@ async def run(plan: Plan) -> Outcome:
 async def _peak(lab: Lab, plan: Plan, way: Way) -> float:
     names = _names("calibration", plan)
     load = records(plan.profile.posts, plan.seed, plan.texts, plan.longest)
-    await lab.preload(names, itertools.islice(load, plan.calibration))
-    peak = rate(await lab.drain(names, way))
+    count = await lab.preload(names, itertools.islice(load, plan.calibration))
+    peak = rate(await lab.drain(names, way, count))
     say(f"{peak:.0f} posts/s at most, from a backlog of {plan.calibration}")
     return peak
 

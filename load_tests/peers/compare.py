@@ -107,7 +107,7 @@ class Comparison:
             return await self._model_alone(count)
         names = self._names(way)
         await self._lab.preload(names, self._records(count))
-        run = await self._lab.drain(names, self._way(way))
+        run = await self._lab.drain(names, self._way(way), count)
         if run.seen.report.lost:
             raise RunError(f"{way}: {run.seen.report.lost} of {count} posts have no verdict")
         if scores is not None:
