@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture peers image manifests docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic profile image manifests docs lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,8 +47,16 @@ dashboard-check: .venv/.all ## Does every panel and rule return data? On a real 
 dashboard-picture: .venv/.all ## Draw docs/dashboard*.png anew, from live data during an outage
 	$(BIN)/python -m load_tests.dashboard --picture docs
 
-peers: .venv/.all ## The worker beside the usual setup, interleaved; CLASSIFIER=directory of the trained classifier
-	$(BIN)/python -m load_tests.peers --classifier $(CLASSIFIER)
+TEXTS_OPTION = $(if $(TEXTS),--texts $(TEXTS))
+bench: .venv/.all ## The worker beside its peers, interleaved: a table of ratios; TEXTS=folder of lines ROUNDS=3
+	$(BIN)/python -m load_tests.peers --rounds $(or $(ROUNDS),3) $(TEXTS_OPTION)
+
+traffic: .venv/.all ## One profile of traffic: PROFILE=burst LOAD=0.2 SECONDS=60 DELIVERY=exactly_once TEXTS=folder
+	$(BIN)/python -m load_tests.bench --profile $(or $(PROFILE),steady) --load $(or $(LOAD),0.5) --out build/bench \
+	  --seconds $(or $(SECONDS),60) --delivery $(or $(DELIVERY),at_least_once) $(TEXTS_OPTION)
+
+profile: .venv/.all ## Where a worker's processor time goes while it drains a backlog; TEXTS=folder of lines
+	$(BIN)/python -m load_tests.bench.profile $(TEXTS_OPTION)
 
 image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm EXTRA=tracing
 	deploy/image/build.sh

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 
-from load_tests.corpus import SHARED, is_real
 from load_tests.drive import EARLIEST_KILL, LATEST_KILL, Crash, say
 from load_tests.lab import Plan, run
 from load_tests.workers import DEFAULT_COMMAND
@@ -64,7 +63,6 @@ def parse(argv: Sequence[str] | None = None) -> Plan:
 
 def main(argv: Sequence[str] | None = None) -> int:
     plan = parse(argv)
-    say("texts: real ones" if is_real() else f"texts: made up, because {SHARED} holds none")
     try:
         result = asyncio.run(run(plan))
     except HarnessError as error:

@@ -17,10 +17,12 @@ from pathlib import Path
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from load_tests.corpus import Keyed, is_real, posts
-from load_tests.drive import say
-from load_tests.feed import feed
+from load_tests.arrivals import even
+from load_tests.corpus import Keyed, posts
+from load_tests.drive import RunError, say
+from load_tests.feed import Fed, feed
 from load_tests.lab import create_topics
+from load_tests.waiting import STALL_SECONDS, until_done
 from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
@@ -37,11 +39,6 @@ Runs one worker at least once and exactly once, round by round in turns, on the 
 The last line on stdout is one JSON object, with the medians of rounds."""
 
 AT_LEAST_ONCE, EXACTLY_ONCE = "at_least_once", "exactly_once"
-STALL_SECONDS = 120.0
-
-
-class CostError(Exception):
-    """The run cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Plan:
 
 
 async def compare(plan: Plan) -> dict[str, list[Round]]:
-    """All rounds by delivery, on a broker of their own. Raises CostError, HarnessError."""
+    """All rounds by delivery, on a broker of their own. Raises RunError, HarnessError."""
     found: dict[str, list[Round]] = {AT_LEAST_ONCE: [], EXACTLY_ONCE: []}
     with tempfile.TemporaryDirectory(prefix="cost-") as folder, Kafka() as kafka:
         bench = _Bench(kafka.bootstrap, Path(folder), plan)
@@ -97,7 +94,7 @@ class _Bench:
         names = self._of_its_own(delivery, number, self._names.input)
         await create_topics(self._bootstrap, names, with_input=False)
         async with self._working(delivery, names) as (worker, watch):
-            await _until_done(worker, watch)
+            await until_done(worker, watch)
         stamps: list[float] = [record.timestamp / 1000 async for record in each_record(self._bootstrap, names.output)]
         return len(stamps) / max(0.001, max(stamps) - min(stamps))
 
@@ -108,10 +105,10 @@ class _Bench:
         async with self._working(delivery, names) as (worker, watch):
             # First posts find a cold model: they are not counted.
             await produce(self._bootstrap, names.input, itertools.islice(_records(), 50))
-            await _until_done(worker, watch)
+            await until_done(worker, watch)
             async with _reader(self._bootstrap, names) as reader:
                 feeding = asyncio.create_task(
-                    feed(self._bootstrap, names.input, _records(), per_second, self._plan.seconds)
+                    feed(self._bootstrap, names.input, _records(), even(per_second, self._plan.seconds))
                 )
                 return await _arrivals(reader, feeding)
 
@@ -135,16 +132,6 @@ def _records() -> Iterator[Keyed]:
     return ((post.id.encode(), post.value()) for post in posts())
 
 
-async def _until_done(worker: Worker, watch: Watch) -> None:
-    moved, before = time.monotonic(), -1
-    while (done := sum((await watch.committed()).values())) < sum((await watch.input_ends()).values()):
-        if done != before:
-            moved, before = time.monotonic(), done
-        if worker.ended() is not None or time.monotonic() - moved > STALL_SECONDS:
-            raise CostError(f"{worker.name} did not get through. The end of its log:\n{worker.tail()}")
-        await asyncio.sleep(0.1)
-
-
 @contextlib.asynccontextmanager
 async def _reader(bootstrap: str, names: Names) -> AsyncIterator[AIOKafkaConsumer]:
     """A reader of committed verdicts, from the end on."""
@@ -155,17 +142,17 @@ async def _reader(bootstrap: str, names: Names) -> AsyncIterator[AIOKafkaConsume
         yield reader
 
 
-async def _arrivals(reader: AIOKafkaConsumer, feeding: "asyncio.Task[int]") -> list[float]:
+async def _arrivals(reader: AIOKafkaConsumer, feeding: "asyncio.Task[Fed]") -> list[float]:
     found: list[float] = []
     arrived = time.monotonic()
     try:
-        while not (feeding.done() and len(found) >= feeding.result()):
+        while not (feeding.done() and len(found) >= feeding.result().records):
             for records in (await reader.getmany(timeout_ms=100)).values():
                 now = time.time() * 1000
                 arrived = time.monotonic()
                 found += [now - orjson.loads(record.value)["source"]["timestamp"] for record in records]
             if time.monotonic() - arrived > STALL_SECONDS:
-                raise CostError(f"{len(found)} verdicts came, then none for {STALL_SECONDS:.0f} s")
+                raise RunError(f"{len(found)} verdicts came, then none for {STALL_SECONDS:.0f} s")
     finally:
         feeding.cancel()
     return found
@@ -188,10 +175,8 @@ def summary(found: dict[str, list[Round]], plan: Plan) -> dict[str, object]:
     pairs = zip(found[EXACTLY_ONCE], found[AT_LEAST_ONCE], strict=True)
     ratio = statistics.median(exactly.posts_per_second / least.posts_per_second for exactly, least in pairs)
     rounds = {delivery: [asdict(run) for run in runs] for delivery, runs in found.items()}
-    real = "real" if is_real() else "made-up"
     return {
         "posts": plan.posts,
-        "texts": real,
         "medians": medians,
         "posts_per_second_ratio": round(ratio, 3),
         "rounds": rounds,
@@ -212,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("all numbers must be more than 0")
     try:
         found = asyncio.run(compare(plan))
-    except (CostError, HarnessError) as error:
+    except (RunError, HarnessError) as error:
         say(str(error))
         return 1
     print(json.dumps(summary(found, plan)))

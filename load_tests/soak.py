@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from load_tests.arrivals import even
 from load_tests.corpus import Keyed, traffic
 from load_tests.counted import TASKS_FILE
 from load_tests.drive import say
@@ -86,7 +87,9 @@ class Soak:
         """Feed so many posts a second for so long, and sample meanwhile. Raises SoakError."""
         samples = Samples()
         every = max(0.25, seconds / MOST_SAMPLES)
-        feeding = asyncio.create_task(feed(self._kafka.bootstrap, self._names.input, records, per_second, seconds))
+        feeding = asyncio.create_task(
+            feed(self._kafka.bootstrap, self._names.input, records, even(per_second, seconds))
+        )
         begun = told = time.monotonic()
         try:
             while not feeding.done():

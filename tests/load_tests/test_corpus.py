@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import zstandard
 
 from load_tests.corpus import posts, traffic
 from load_tests.hostile import KINDS, PREFIX, SCORED, TOMBSTONE_WITHOUT_KEY, due
@@ -12,18 +13,17 @@ from worker.core.errors import Reason, Rejected
 from worker.core.types import Partition, Post, Record, Tombstone
 from worker.wire.decode import Decoder
 
-NOWHERE = Path("/nonexistent")
 LATER = {Reason.TEXT_TOO_LONG, Reason.NO_SCORABLE_TEXT}
 """Reasons that are found after decoding, when the text is measured and normalised."""
 
 
-def test_traffic_without_real_texts_is_the_same_every_time() -> None:
-    assert list(traffic(500, seed=3, shared=NOWHERE)) == list(traffic(500, seed=3, shared=NOWHERE))
-    assert list(traffic(500, seed=3, shared=NOWHERE)) != list(traffic(500, seed=4, shared=NOWHERE))
+def test_traffic_is_the_same_every_time() -> None:
+    assert list(traffic(500, seed=3)) == list(traffic(500, seed=3))
+    assert list(traffic(500, seed=3)) != list(traffic(500, seed=4))
 
 
 def test_traffic_holds_about_one_in_a_hundred_hostile_records_and_every_kind() -> None:
-    found = list(traffic(8_000, shared=NOWHERE))
+    found = list(traffic(8_000))
     assert len(found) == 8_000
     kinds = Counter(
         "tombstone-without-key" if key is None else key.decode().removeprefix(PREFIX).rsplit("-", 1)[0]
@@ -38,7 +38,7 @@ def test_traffic_holds_about_one_in_a_hundred_hostile_records_and_every_kind() -
 def test_ordinary_records_are_posts_with_ids_of_their_own() -> None:
     ids = [
         orjson.loads(value)["id"]
-        for key, value in traffic(3_000, shared=NOWHERE)
+        for key, value in traffic(3_000)
         if value is not None and not (key or b"").startswith(PREFIX.encode())
     ]
     assert len(ids) == len(set(ids)) > 2_900
@@ -74,10 +74,23 @@ def test_made_up_texts_are_as_long_as_real_ones() -> None:
     assert lengths[-1] <= 3_400
 
 
-def test_posts_without_real_texts_are_made_up() -> None:
-    found = list(itertools.islice(posts(shared=NOWHERE), 50))
+def test_posts_without_a_folder_are_made_up() -> None:
+    found = list(itertools.islice(posts(), 50))
     assert [post.text for post in found] == list(itertools.islice(made_up_texts(), 50))
     assert orjson.loads(found[0].value())["id"] == "post-0"
+
+
+def test_posts_of_a_folder_are_its_lines_again_and_again(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("third\n", encoding="utf-8")
+    (tmp_path / "a.txt.zst").write_bytes(zstandard.compress(b"first\n\n  second \n"))
+    found = [post.text for post in itertools.islice(posts(folder=tmp_path, longest=5), 4)]
+    assert found == ["first", "secon", "third", "first"]
+
+
+def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n", encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match="holds no"):
+        next(posts(folder=tmp_path))
 
 
 def _decoded(record: Record) -> Post | Tombstone | Rejected:

@@ -1,0 +1,62 @@
+"""What is measured from the logs: matching, latencies, a drain's rate, series."""
+
+import pytest
+
+from load_tests.bench.measures import Pair, drain_rate, latencies, pairs, series
+from load_tests.history import Kind, Output, Position
+
+A, B, C = (Position(0, number) for number in range(3))
+
+
+def output(source: Position | None, at: int, kind: Kind = Kind.VERDICT) -> Output:
+    return Output(kind, source, Position(0, at), at)
+
+
+def test_an_input_is_paired_with_its_first_outcome() -> None:
+    found = pairs(
+        {B: 20, A: 10, C: 30},
+        [output(A, 50), output(A, 40), output(B, 60, Kind.DEAD_LETTER), output(None, 1), output(Position(9, 9), 1)],
+    )
+    assert found == [Pair(10, 40), Pair(20, 60)]
+
+
+def test_latencies_are_percentiles_of_what_was_measured() -> None:
+    found = latencies([Pair(0, ms) for ms in range(1, 1001)])
+    assert (found["count"], found["p50"], found["p90"], found["max"]) == (1000, 500, 900, 1000)
+    assert found["p99"] == pytest.approx(990, rel=0.001)
+    assert found["mean"] == pytest.approx(500.5, rel=0.001)
+
+
+def test_clocks_apart_and_endless_waits_are_within_the_histogram() -> None:
+    assert latencies([Pair(10, 5)])["max"] == 0
+    assert latencies([Pair(0, 10**9)])["max"] == pytest.approx(3_600_000, rel=0.001)
+
+
+def test_nothing_measured_is_a_count_of_0() -> None:
+    assert latencies([]) == {"count": 0}
+
+
+@pytest.mark.parametrize("batch", [1, 8, 32])
+def test_rate_counts_whole_batches(batch: int) -> None:
+    """A batch a second, whose outcomes come within a few milliseconds after it; start-up took a minute."""
+    stamps = [60_000 + 1_000 * number + within % 3 for number in range(20) for within in range(batch)]
+    assert drain_rate(stamps) == pytest.approx(batch, rel=0.01)
+
+
+def test_rate_leaves_start_up_out() -> None:
+    cold = [number * 500 for number in range(5)]
+    warm = [3_000 + number * 10 for number in range(300)]
+    assert drain_rate(cold + warm) == pytest.approx(100, rel=0.01)
+
+
+@pytest.mark.parametrize("stamps", [[], [1], [5] * 100])
+def test_no_rate_is_shown_by_too_little(stamps: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"show no rate|came at once"):
+        drain_rate(stamps)
+
+
+def test_series_counts_each_second() -> None:
+    found = series([Pair(1_000, 1_200), Pair(1_500, 3_100), Pair(3_400, 3_450)])
+    assert [(second.due, second.done, second.waiting) for second in found] == [(2, 1, 1), (0, 0, 1), (1, 2, 0)]
+    assert [second.p99_ms for second in found] == [1_600, None, 50]
+    assert series([]) == []
