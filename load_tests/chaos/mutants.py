@@ -12,7 +12,7 @@ from load_tests.chaos.run import Plan, run
 from load_tests.drive import say
 from tests.harness.distribution import HarnessError
 
-FAULTS, POSTS = 4, 1_000
+POSTS = 1_000
 
 
 async def find(name: str, mutation: Mutation, seed: int) -> dict[str, object]:
@@ -21,7 +21,7 @@ async def find(name: str, mutation: Mutation, seed: int) -> dict[str, object]:
     A mutant that only fails to run breaks no promise, and so is not found. Raises HarnessError.
     """
     command = shlex.join([sys.executable, "-m", "load_tests.chaos.mutations", name])
-    outcome = await run(Plan(seed, FAULTS, POSTS, mutation.delivery, command, tuple(mutation.kinds)))
+    outcome = await run(Plan(seed, mutation.faults, POSTS, mutation.delivery, command, tuple(mutation.kinds)))
     summary = outcome.summary()
     counts = {count: summary[count] for count in ("lost", "duplicated", "out_of_order", "early_commits")}
     found = bool(outcome.failures) and any(summary[count] for count in mutation.shown_by)

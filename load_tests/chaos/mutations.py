@@ -28,13 +28,17 @@ FAILING_SEND = 300
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """`apply` breaks `promise` in this process; `kinds` of fault expose it, by one of these counts of the report."""
+    """`apply` breaks `promise` in this process; `kinds` of fault expose it, by one of these counts of the report.
+
+    `faults`: how many; more where it takes a moment that a fault seldom hits, as the one between send and commit.
+    """
 
     promise: str
     apply: Callable[[], None]
     kinds: Sequence[Kind]
     shown_by: Sequence[str]
     delivery: str = "at_least_once"
+    faults: int = 4
 
 
 def _commit_before_acknowledgement() -> None:
@@ -143,6 +147,7 @@ ALL: Mapping[str, Mutation] = {
         _nobody_acknowledges,
         [Kind.LOSE, Kind.BROKER_KILL],
         ["early_commits", "lost"],
+        faults=12,
     ),
     "out-of-order": Mutation(
         "publishes whichever verdict is ready first", _out_of_order, [Kind.TERMINATE], ["out_of_order"]
@@ -165,6 +170,7 @@ ALL: Mapping[str, Mutation] = {
         [Kind.ZOMBIE, Kind.NETWORK_ZOMBIE],
         ["duplicated"],
         delivery="exactly_once",
+        faults=12,
     ),
     "no-seek": Mutation(
         "reads on where the client is, not where the last commit is, after a failed send (one in 300 fails)",
