@@ -107,12 +107,10 @@ class Outputs:
                 "a topic refused a record as too large: raise its max.message.bytes, or lower MODERATION_MAX_OUTPUT_BYTES"
                 " and MODERATION_MAX_DEAD_LETTER_BYTES"
             ) from error
-        if isinstance(error, ClusterAuthorizationFailedError):  # no producer id for who may write nowhere
-            denied = not self._stored
-        else:
-            known = any(repr(topic) in repr(error) for topic in self._stored)
-            denied = isinstance(error, TopicAuthorizationFailedError) and not known
-        if denied:
+        if isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+            # A producer id, and the offsets of a transaction, are refused without naming a topic.
+            if any(repr(topic) in repr(error) for topic in self._stored) or (self._stored and not error.args):
+                return
             raise Fatal(
                 "the broker does not let this worker publish: grant Write on MODERATION_OUTPUT_TOPIC"
                 f" ({self._topics[Channel.OUTPUT]}) and MODERATION_DEAD_LETTER_TOPIC ({self._topics[Channel.DEAD_LETTER]})"
