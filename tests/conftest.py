@@ -3,6 +3,10 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # machines are slow now and then: timing decides no test
+settings.load_profile("untimed")
 
 
 @pytest.fixture
