@@ -8,6 +8,9 @@ import matplotlib as mpl
 from worker.modeling.comparison.shapes import REFERENCE
 from worker.modeling.comparison.table import Row
 
+LEAST_SPAN = 0.05
+"""AUROC from the plot's bottom to its top, at least: no difference that is none shall look like one."""
+
 
 def markdown(rows: Sequence[Row], posts: str) -> str:
     """A table, what it was measured on, and what is odd about some rows."""
@@ -52,6 +55,10 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         else:
             axes.plot(row.posts_per_second, row.auroc, "o")
             axes.annotate(row.encoder.name, (row.posts_per_second, row.auroc), fontsize=8)
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
     axes.set_xscale("log")
     axes.set_xlabel("posts/s of one CPU, int8, serving path")
     axes.set_ylabel("mean dev AUROC")
