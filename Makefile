@@ -61,8 +61,9 @@ profile: .venv/.all ## Where a worker's processor time goes while it drains a ba
 image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm EXTRA=tracing
 	deploy/image/build.sh
 
-manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example CRDS=folder of definitions
-	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(CRDS)
+manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example EXISTS=Secret/name CRDS=folder of definitions
+	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(if $(CRDS),--crds $(CRDS)) \
+	  $(addprefix --exists ,$(EXISTS))
 
 RULE = deploy/kubernetes/components/alerts/prometheus-rule.yaml
 docs: .venv/.all ## Write the generated pages anew

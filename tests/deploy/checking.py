@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.deploy import kafka, pods
+from tests.deploy import kafka, keda, pods, references
 from tests.deploy.kinds import CRDS, misfits
 from tests.deploy.rendering import ROOT, Object
 from worker.core.errors import Fatal
@@ -11,8 +11,13 @@ from worker.core.errors import Fatal
 DOCUMENTED = ROOT / "deploy" / "README.md"
 
 
-def problems(manifests: Iterable[Object], crds: Path = CRDS, documented: Path = DOCUMENTED) -> list[str]:
-    """What is wrong, a line each: schemas, pods, settings, and what Kafka and the autoscaler are asked for."""
+def problems(
+    manifests: Iterable[Object], crds: Path = CRDS, documented: Path = DOCUMENTED, existing: Iterable[str] = ()
+) -> list[str]:
+    """What is wrong, a line each: schemas, pods, settings, and what Kafka and the autoscaler are asked for.
+
+    `existing`: what the cluster has already, each as `Secret/its-name`.
+    """
     found = list(manifests)
     if wrong := misfits(found, crds):
         return [*wrong, "the other checks were not made: they read what fits its schema"]
@@ -20,7 +25,7 @@ def problems(manifests: Iterable[Object], crds: Path = CRDS, documented: Path = 
         pods.restricted,
         pods.no_token,
         pods.selected,
-        pods.references_exist(documented.read_text(encoding="utf-8")),
+        references.exist(documented.read_text(encoding="utf-8"), existing),
         pods.settings_hold,
         pods.whole_cpus,
         pods.one_at_a_time,
@@ -32,7 +37,8 @@ def problems(manifests: Iterable[Object], crds: Path = CRDS, documented: Path = 
         pods.ports_agree,
         kafka.least_privilege,
         kafka.topics_fit,
-        kafka.scaling_fits,
+        kafka.cluster_is_strimzis,
+        keda.scaling_fits,
         kafka.brokers_reachable,
     )
     try:

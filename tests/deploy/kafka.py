@@ -1,4 +1,4 @@
-"""Checks of what Strimzi and KEDA are asked for, against the worker's settings. Each says what is wrong, a line each."""
+"""Checks of what Strimzi is asked for, against the worker's settings. Each says what is wrong, a line each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import TypeAlias
 
 from tests.deploy.pods import read
 from tests.deploy.rendering import ROOT, Object, named
-from tests.deploy.workload import references, workers, workloads
+from tests.deploy.workload import references, workers
 from worker.settings import Settings
 
 SECURITY = ROOT / "docs" / "security.md"
+OURS = "moderation-"
+"""What the names of the worker's KafkaTopics have; others may be made beside them."""
+BOOTSTRAP = "-kafka-bootstrap"
+CLUSTER = "strimzi.io/cluster"
 NAMES = {"posts": "input_topic", "verdicts": "output_topic", "dead-letters": "dead_letter_topic"}
 
 Grant: TypeAlias = tuple[str, str, str, str]
@@ -62,60 +66,47 @@ def least_privilege(manifests: list[Object]) -> Iterator[str]:
         yield from (f"KafkaUser: may not {grant[3]} {grant[0]} {grant[1]}" for grant in sorted(needed - given))
 
 
+def made(manifests: list[Object]) -> dict[str, Object]:
+    """What is said of each topic that is made here, by its name in Kafka."""
+    topics = named(manifests, "KafkaTopic")
+    return {topic["spec"].get("topicName", topic["metadata"]["name"]): topic["spec"] for topic in topics}
+
+
 def topics_fit(manifests: list[Object]) -> Iterator[str]:
-    """The worker's topics are those that are made, with equal partitions for posts and verdicts, and safely replicated."""
+    """The topics made here are the worker's, with equal partitions for posts and verdicts, and safely replicated.
+
+    A topic that is not made here is there already.
+    """
     settings = read(manifests)
-    topics = {topic["spec"]["topicName"]: topic["spec"] for topic in named(manifests, "KafkaTopic")}
-    if not topics:
-        return
-    for name in (settings.input_topic, settings.output_topic, settings.dead_letter_topic):
-        if name not in topics:
-            yield f"topic {name}: nobody makes it"
-        elif topics[name]["config"].get("min.insync.replicas", 1) < 2:
+    used = {getattr(settings, field) for field in NAMES.values()}
+    topics = made(manifests)
+    for topic in named(manifests, "KafkaTopic"):
+        if OURS in topic["metadata"]["name"] and not used & made([topic]).keys():
+            yield f"topic {', '.join(made([topic]))}: is made, but the worker uses {', '.join(sorted(used))}"
+    for name in sorted(used & topics.keys()):
+        in_sync = topics[name].get("config", {}).get("min.insync.replicas", 1)
+        replicas = topics[name].get("replicas", in_sync + 1)
+        if in_sync > replicas:
+            yield f"topic {name}: min.insync.replicas is above its replicas, so nothing can be written"
+        if in_sync < 2 <= replicas:
             yield f"topic {name}: one broker that is lost takes records that were acknowledged"
     partitions = {
-        topics[name]["partitions"] for name in (settings.input_topic, settings.output_topic) if name in topics
+        topics[name].get("partitions") for name in (settings.input_topic, settings.output_topic) if name in topics
     }
     if len(partitions) > 1:
         yield "posts and verdicts have different partitions: verdicts leave the order of their posts"
 
 
-def scaling_fits(manifests: list[Object]) -> Iterator[str]:
-    """KEDA scales this workload by this group's lag, between one pod and one for each partition, and alone decides."""
-    settings = read(manifests)
-    partitions = {topic["spec"]["topicName"]: topic["spec"]["partitions"] for topic in named(manifests, "KafkaTopic")}
-    owners = {(one["kind"], one["metadata"]["name"]): one for one in workloads(manifests)}
-    for scaler in named(manifests, "ScaledObject"):
-        spec = scaler["spec"]
-        owner = owners.get((spec["scaleTargetRef"]["kind"], spec["scaleTargetRef"]["name"]))
-        if owner is None:
-            yield "ScaledObject: scales what is not here"
-        elif "replicas" in owner["spec"]:
-            yield "ScaledObject: the workload's own number of replicas undoes its decisions"
-        if spec.get("minReplicaCount", 0) < 1:
-            yield "ScaledObject: may scale to no worker at all"
-        if spec.get("maxReplicaCount", 100) > partitions.get(settings.input_topic, spec.get("maxReplicaCount", 100)):
-            yield "ScaledObject: more pods than partitions would idle"
-        if "fallback" not in spec:
-            yield "ScaledObject: no fallback for brokers that do not answer"
-        for trigger in spec["triggers"]:
-            asked = trigger["metadata"]
-            wanted = {
-                "bootstrapServers": settings.bootstrap_servers,
-                "topic": settings.input_topic,
-                "consumerGroup": settings.group_id,
-            }
-            yield from (
-                f"ScaledObject: {key} is not {value}" for key, value in wanted.items() if asked.get(key) != value
-            )
-            encrypted = settings.security_protocol.endswith("SSL")
-            if encrypted != ("authenticationRef" in trigger) or encrypted != (asked.get("tls") == "enable"):
-                yield "ScaledObject: asks the brokers in another way than the worker"
-            reference = trigger.get("authenticationRef", {}).get("name")
-            if reference and reference not in {
-                one["metadata"]["name"] for one in named(manifests, "TriggerAuthentication")
-            }:
-                yield f"ScaledObject: TriggerAuthentication {reference} is not here"
+def cluster_is_strimzis(manifests: list[Object]) -> Iterator[str]:
+    """A bootstrap Service of Strimzi's is that of the cluster, and in the namespace, that users are made for."""
+    for user in named(manifests, "KafkaUser"):
+        cluster, namespace = user["metadata"].get("labels", {}).get(CLUSTER), user["metadata"].get("namespace")
+        for server in read(manifests).bootstrap_servers.split(","):
+            service, _, rest = server.partition(":")[0].partition(".")
+            if not service.endswith(BOOTSTRAP):
+                continue
+            if service != f"{cluster}{BOOTSTRAP}" or (namespace and rest and rest.split(".")[0] != namespace):
+                yield f"KafkaUser {user['metadata']['name']}: of cluster {cluster}, in {namespace}; the worker uses {server}"
 
 
 def brokers_reachable(manifests: list[Object]) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """Checks of pods that no schema makes. Each takes all objects and says what is wrong, a line each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tests.deploy.rendering import Object, named
-from tests.deploy.workload import containers, pod, references, settings, variable_of, workers, workloads
+from tests.deploy.workload import PLACEHOLDER, containers, pod, settings, variable_of, workers, workloads
 from worker.core.errors import Fatal
 from worker.kafka.consumer import COMMIT_SECONDS
 from worker.kafka.leaving import LEAVE_SECONDS
@@ -88,28 +88,6 @@ def selected(manifests: list[Object]) -> Iterator[str]:
                 yield f"{workload['metadata']['name']}: spreads other pods than its own"
 
 
-def references_exist(documented: str) -> Callable[[list[Object]], Iterator[str]]:
-    """Whatever pods need is here, is made by an operator from what is here, or is named (`so`) in `documented`."""
-
-    def check(manifests: list[Object]) -> Iterator[str]:
-        here = {(found["kind"], found["metadata"]["name"]) for found in manifests}
-        here |= {("Secret", user["metadata"]["name"]) for user in named(manifests, "KafkaUser")}
-        for workload in workloads(manifests):
-            for kind, name, optional in references(workload):
-                if (kind, name) not in here and f"`{name}`" not in documented:
-                    missing = "optional, but not documented" if optional else "nowhere to be found"
-                    yield f"{workload['metadata']['name']}: {kind} {name}: {missing}"
-        for trigger in named(manifests, "TriggerAuthentication"):
-            for reference in trigger["spec"].get("secretTargetRef", []):
-                if ("Secret", reference["name"]) not in here and f"`{reference['name']}`" not in documented:
-                    yield f"TriggerAuthentication: Secret {reference['name']}: nowhere to be found"
-        for workload in workloads(manifests):
-            if workload["kind"] == "StatefulSet" and ("Service", workload["spec"].get("serviceName")) not in here:
-                yield f"{workload['metadata']['name']}: Service {workload['spec'].get('serviceName')}: nowhere to be found"
-
-    return check
-
-
 def settings_hold(manifests: list[Object]) -> Iterator[str]:
     """Every MODERATION_ variable is a setting, its value is allowed, and the values agree, as the worker itself sees it."""
     given = settings(manifests)
@@ -120,7 +98,7 @@ def settings_hold(manifests: list[Object]) -> Iterator[str]:
         ):
             yield f"ConfigMap {found['metadata']['name']}: its settings reach no container unchanged"
     try:
-        load({name: value for name, value in given.items() if name != SECRETS_DIR})
+        read(manifests)
     except Fatal as error:
         yield from str(error).splitlines()[1:]
     yield from _mounted(manifests)
@@ -137,8 +115,23 @@ def _mounted(manifests: list[Object]) -> Iterator[str]:
 
 
 def read(manifests: list[Object]) -> Settings:
-    """The worker's settings, checked. Raises Fatal."""
-    return load({name: value for name, value in settings(manifests).items() if name != SECRETS_DIR})
+    """The worker's settings, checked; a login that may lie in a mounted Secret is made up. Raises Fatal."""
+    given = {name: value for name, value in settings(manifests).items() if name != SECRETS_DIR}
+    return load(_login(manifests, given) | given)
+
+
+def _login(manifests: list[Object], given: dict[str, str]) -> dict[str, str]:
+    """User name and password, where they are needed and the Secret of the worker is mounted: nobody can see into it here."""
+    password = given.get(variable("sasl_mechanism"), "PLAIN").upper() != "OAUTHBEARER"
+    if not password or not given.get(variable("security_protocol"), "").upper().startswith("SASL"):
+        return {}
+    for workload in workers(manifests):
+        secret = {volume["name"] for volume in pod(workload).get("volumes", []) if "secret" in volume}
+        for container in containers(workload):
+            mounted = {mount["mountPath"] for mount in container.get("volumeMounts", []) if mount["name"] in secret}
+            if settings(manifests).get(SECRETS_DIR) in mounted:
+                return {variable(field): PLACEHOLDER for field in ("sasl_username", "sasl_password")}
+    return {}
 
 
 def time_to_end(manifests: list[Object]) -> Iterator[str]:

@@ -108,8 +108,8 @@ MISTAKES: list[tuple[str, str, Any, str]] = [  # kind, place, its new value, wha
     ),
     (
         "Deployment",
-        f"{POD}.volumes.4.persistentVolumeClaim.claimName",
-        "unheard-of",
+        f"{POD}.volumes.4.persistentVolumeClaim",
+        {"claimName": "unheard-of"},
         "PersistentVolumeClaim unheard-of",
     ),
     ("TriggerAuthentication", "spec.secretTargetRef.0.name", "unheard-of", "Secret unheard-of: nowhere"),
@@ -159,16 +159,19 @@ MISTAKES: list[tuple[str, str, Any, str]] = [  # kind, place, its new value, wha
     ("KafkaUser", "spec.authorization.acls.0.operations", ["All"], "may All topic posts, and need not"),
     ("KafkaUser", "spec.authorization.acls.4", GONE, "may not Write transactionalId moderation-worker."),
     ("KafkaUser", "spec.authorization.acls.4.resource.patternType", "literal", "may not Write transactionalId"),
-    ("KafkaTopic", "spec.topicName", "other", "nobody makes it"),
+    ("KafkaTopic", "spec.topicName", "other", "topic other: is made, but the worker uses dead-letters, posts"),
     ("KafkaTopic", "spec.config", {"min.insync.replicas": 1}, "records that were acknowledged"),
     ("ScaledObject", "spec.scaleTargetRef.kind", "StatefulSet", "scales what is not here"),
     ("Deployment", "spec.replicas", 2, "undoes its decisions"),
     ("ScaledObject", "spec.minReplicaCount", 0, "may scale to no worker"),
     ("ScaledObject", "spec.maxReplicaCount", 13, "more pods than partitions"),
+    ("ScaledObject", "spec.maxReplicaCount", 1, "its least pods are more than its most"),
     ("ScaledObject", "spec.fallback", GONE, "no fallback"),
     ("ScaledObject", "spec.triggers.0.metadata.topic", GONE, "topic is not posts"),
     ("ScaledObject", "spec.triggers.0.metadata.consumerGroup", "other", "consumerGroup is not moderation-worker"),
     ("ScaledObject", "spec.triggers.0.authenticationRef", GONE, "in another way than the worker"),
+    ("ScaledObject", "spec.triggers.0.metadata.tls", GONE, "wanted: tls: enable"),
+    ("ScaledObject", "spec.triggers.0.metadata.sasl", "plaintext", "wanted: sasl: none"),
     ("ScaledObject", "spec.triggers.0.authenticationRef.name", "other", "TriggerAuthentication other is not here"),
     ("NetworkPolicy", "spec.egress.1", GONE, "port 9093 may not be reached"),
     ("NetworkPolicy", "spec.egress.0", GONE, "port 53 may not be reached"),
@@ -224,7 +227,7 @@ def test_command_says_what_is_wrong_and_fails(sound: list[Object], tmp_path: Pat
     assert done.returncode == 1
     assert re.search(r"^ScaledObject: may scale to no worker at all$", done.stdout, re.MULTILINE)
     assert check([]).returncode == 1
-    done = check(sound, str(tmp_path))  # no definitions: kinds that nobody knows
+    done = check(sound, "--crds", str(tmp_path))  # no definitions: kinds that nobody knows
     assert done.returncode == 1
     assert "no schema for keda.sh/v1alpha1" in done.stdout
 

@@ -72,7 +72,8 @@ def references(workload: Object) -> Iterator[tuple[str, str, bool]]:
     if account := pod(workload).get("serviceAccountName"):
         yield "ServiceAccount", account, False
     for volume in pod(workload).get("volumes", []):
-        yield from _referred(volume, VOLUMES)
+        if not volume.get("persistentVolumeClaim", {}).get("readOnly"):  # what is only read was filled by somebody else
+            yield from _referred(volume, VOLUMES)
     for container in containers(workload):
         for source in container.get("envFrom", []):
             yield from _referred(source, {"configMapRef": ("ConfigMap", "name"), "secretRef": ("Secret", "name")})
