@@ -61,7 +61,7 @@ profile: .venv/.all ## Where a worker's processor time goes while it drains a ba
 image: ## The serving image, by Docker or else by buildah: TAG=latest BASE=python:3.11-slim-bookworm EXTRA=tracing
 	deploy/image/build.sh
 
-manifests: .venv/.all ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example EXISTS=Secret/name CRDS=folder of definitions
+manifests: .venv/.manifests ## Check an overlay: OVERLAY=deploy/kubernetes/overlays/example EXISTS=Secret/name CRDS=folder of definitions
 	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(if $(CRDS),--crds $(CRDS)) \
 	  $(addprefix --exists ,$(EXISTS))
 
@@ -80,6 +80,7 @@ lock: ## Resolve the lock files anew
 	$(COMPILE) pyproject.toml -o requirements/serving.txt
 	$(COMPILE) pyproject.toml --extra demo -o requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra tracing -o requirements/tracing.txt
+	$(COMPILE) pyproject.toml requirements/manifests.in --extra tracing -o requirements/manifests.txt
 	$(COMPILE) pyproject.toml --extra demo --extra tracing --extra modeling --extra dev -o requirements/all.txt
 
 ci-tools: ## What the tests need beside Python: Java, Maven, Prometheus, buildah, mmdebstrap; kustomize (by Go)
@@ -101,6 +102,9 @@ clean: ## Remove what the targets made
 
 .venv/.demo: requirements/demo.txt pyproject.toml
 	$(call install,demo)
+
+.venv/.manifests: requirements/manifests.txt pyproject.toml
+	$(call install,manifests)
 
 .venv/.all: requirements/all.txt pyproject.toml
 	$(call install,all)

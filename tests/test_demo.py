@@ -120,7 +120,7 @@ def test_reader_that_leaves_ends_it_without_a_traceback() -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda _name: None)
 
-    with pytest.raises(Fatal, match=r"pip install 'moderation-worker\[demo\]'"):
+    with pytest.raises(Fatal, match=r"pip install '\.\[demo\]'"):
         demo.main(argparse.Namespace(posts=1, rate=1.0, bootstrap_servers=None, http_port=0))
 
 

@@ -50,7 +50,7 @@ def test_extra_that_is_not_installed_is_named() -> None:
         "try: open_tracing(Settings(tracing='otlp'))\nexcept Exception as error: print(type(error).__name__, error)"
     )
     assert said.startswith("Fatal MODERATION_TRACING=otlp: ")
-    assert said.endswith("pip install 'moderation-worker[tracing]'")
+    assert said.endswith("in a clone pip install '.[tracing]', or take an image made with EXTRA=tracing")
 
 
 def test_variable_that_opentelemetry_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,8 @@ def open_tracing(settings: Settings) -> "Tracing | None":
         from worker.tracing import Tracing, provider  # noqa: PLC0415 - off costs nothing, and needs no extra
     except ModuleNotFoundError as error:
         raise Fatal(
-            f"MODERATION_TRACING={settings.tracing}: {error.name} is not installed; pip install 'moderation-worker[tracing]'"
+            f"MODERATION_TRACING={settings.tracing}: {error.name} is not installed; in a clone pip install '.[tracing]', "
+            "or take an image made with EXTRA=tracing"
         ) from error
     return Tracing(provider(), group_id=settings.group_id, client_id=settings.client_id)
 

@@ -135,7 +135,7 @@ def test_command_without_the_modeling_extra_says_how_to_install_it(tmp_path: Pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "is not installed" in done.stderr
-    assert "pip install 'moderation-worker[modeling]'" in done.stderr
+    assert "pip install '.[modeling]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

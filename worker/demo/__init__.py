@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit status. Raises Fatal with what to change."""
     for module in ("rich", *(() if arguments.bootstrap_servers else ("confluent_kafka",))):
         if find_spec(module) is None:
-            raise Fatal("the demo needs more than the worker: pip install 'moderation-worker[demo]'")
+            raise Fatal("the demo needs more than the worker: in a clone pip install '.[demo]'")
     from worker.demo.broker import mock_cluster  # noqa: PLC0415 - the extra `demo` is known to be there only now
 
     with ExitStack() as stack:

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise  # ours is missing: a bug, which no installation mends
         print(
             f"moderation-model {chosen.command}: {error.name} is not installed: this command needs more than the "
-            "worker: pip install 'moderation-worker[modeling]'",
+            "worker: in a clone pip install '.[modeling]'",
             file=sys.stderr,
         )
         return 1
