@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic profile image manifests docs lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic profile image manifests docs rules lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -65,11 +65,14 @@ manifests: .venv/.manifests ## Check an overlay: OVERLAY=deploy/kubernetes/overl
 	$(BIN)/python -m tests.deploy $(or $(OVERLAY),deploy/kubernetes/overlays/example) $(if $(CRDS),--crds $(CRDS)) \
 	  $(addprefix --exists ,$(EXISTS))
 
-RULE = deploy/kubernetes/components/alerts/prometheus-rule.yaml
 docs: .venv/.all ## Write the generated pages anew
 	$(BIN)/python -m worker.settings > docs/settings.md
 	$(BIN)/python -m worker.ops.metrics > docs/metrics.md
 	$(BIN)/python -m deploy.grafana
+	$(MAKE) rules
+
+RULE = deploy/kubernetes/components/alerts/prometheus-rule.yaml
+rules: ## Write the Prometheus operator's rules anew, from deploy/prometheus/rules.yaml
 	@sed '/^spec:/q' $(RULE) > $(RULE).new
 	sed 's/^./  &/' deploy/prometheus/rules.yaml >> $(RULE).new && mv $(RULE).new $(RULE)
 

@@ -13,7 +13,7 @@ def main() -> int:
     """Print each problem on a line, and the count of objects."""
     parser = argparse.ArgumentParser(prog="python -m tests.deploy", description=__doc__)
     parser.add_argument("overlay", help="folder of a kustomization, or - for rendered manifests on standard input")
-    parser.add_argument("--crds", type=Path, default=CRDS, help="folder of CustomResourceDefinitions")
+    parser.add_argument("--crds", type=Path, default=CRDS, help="folder of more CustomResourceDefinitions")
     parser.add_argument(
         "--exists", action="append", default=[], metavar="KIND/NAME", help="what the cluster has already"
     )

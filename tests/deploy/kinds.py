@@ -18,7 +18,7 @@ OLDEST, NEWEST = "1.29", "1.37"
 
 
 def misfits(manifests: Iterable[Object], crds: Path = CRDS) -> list[str]:
-    """What does not fit, a line each. `crds`: a folder of CustomResourceDefinitions, for kinds that Kubernetes lacks."""
+    """What does not fit, a line each. `crds`: a folder of CustomResourceDefinitions, for kinds that are not known here."""
     return [problem for found in manifests for problem in _misfits(json.dumps(found), crds)]
 
 
@@ -26,7 +26,7 @@ def misfits(manifests: Iterable[Object], crds: Path = CRDS) -> list[str]:
 def _misfits(text: str, crds: Path) -> list[str]:
     found = json.loads(text)
     name = f"{found.get('kind')}/{found.get('metadata', {}).get('name')}"
-    if validator := _validators(crds).get((found.get("apiVersion"), found.get("kind"))):
+    if validator := (_validators(CRDS) | _validators(crds)).get((found.get("apiVersion"), found.get("kind"))):
         errors = validator.iter_errors(found)
         return [f"{name}: {'.'.join(map(str, error.instance_path))}: {error.message}" for error in errors]
     problems = []
@@ -35,7 +35,7 @@ def _misfits(text: str, crds: Path) -> list[str]:
             kubernetes_validate.validate(found, version, strict=True)
         except kubernetes_validate.SchemaNotFoundError:
             problems.append(
-                f"{name}: no schema for {found['apiVersion']} in Kubernetes {version} or the definitions given"
+                f"{name}: no schema for {found['apiVersion']} in Kubernetes {version} or the definitions given; make manifests CRDS=folder"
             )
         except kubernetes_validate.ValidationError as error:
             problems.append(f"{name}: Kubernetes {version}: {'.'.join(map(str, error.path))}: {error.message}")

@@ -227,9 +227,20 @@ def test_command_says_what_is_wrong_and_fails(sound: list[Object], tmp_path: Pat
     assert done.returncode == 1
     assert re.search(r"^ScaledObject: may scale to no worker at all$", done.stdout, re.MULTILINE)
     assert check([]).returncode == 1
-    done = check(sound, "--crds", str(tmp_path))  # no definitions: kinds that nobody knows
+    more = [*sound, {"apiVersion": "example.com/v1", "kind": "Vault", "metadata": {"name": "a"}, "spec": {"path": "b"}}]
+    done = check(more)
     assert done.returncode == 1
-    assert "no schema for keda.sh/v1alpha1" in done.stdout
+    assert "no schema for example.com/v1" in done.stdout
+    text: Object = {"type": "string"}
+    spec: Object = {"type": "object", "properties": {"path": text}}
+    schema: Object = {"properties": {"apiVersion": text, "kind": text, "metadata": {}, "spec": spec}}
+    version = {"name": "v1", "schema": {"openAPIV3Schema": schema}}
+    definition = {"spec": {"group": "example.com", "names": {"kind": "Vault"}, "versions": [version]}}
+    (tmp_path / "vault.yaml").write_text(yaml.safe_dump(definition), encoding="utf-8")
+    assert check(more, "--crds", str(tmp_path)).stdout == f"{len(more)} objects, 0 problems\n"
+    del more[-1]["spec"]["path"]
+    more[-1]["spec"]["pth"] = "b"
+    assert "'pth' was unexpected" in check(more, "--crds", str(tmp_path)).stdout
 
 
 def test_folder_that_cannot_be_rendered_is_an_error(tmp_path: Path) -> None:

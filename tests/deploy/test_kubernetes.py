@@ -125,7 +125,7 @@ def test_grace_period_is_that_of_the_readme() -> None:
 
 
 def test_rule_of_the_operator_is_the_rule_file() -> None:
-    """Generated: `make docs`."""
+    """Generated: `make rules`."""
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text(encoding="utf-8"))
     [rule] = yaml.safe_load_all((KUBERNETES / "components" / "alerts" / "prometheus-rule.yaml").read_text("utf-8"))
     assert rule["spec"] == rules

@@ -108,6 +108,24 @@ def test_cluster_that_is_half_renamed_is_found(copy: Copy, changed: dict[str, st
     assert any(said in problem for problem in found), found
 
 
+def test_secret_that_kustomize_makes_is_found_by_the_worker_and_by_keda(copy: Copy) -> None:
+    """Its name ends in a digest of what it holds."""
+    overlay = copy({GROUP_ID: GROUP_ID + LOGIN}, without=STRIMZI, more=("autoscaling-secret",))
+    with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as file:
+        literals = "[MODERATION_SASL_USERNAME=a, MODERATION_SASL_PASSWORD=b]"
+        file.write(f"secretGenerator:\n  - {{name: moderation-worker-secrets, literals: {literals}}}\n")
+    manifests = render(overlay)
+    assert problems(manifests) == []
+    name = only(manifests, "Secret")["metadata"]["name"]
+    assert name.startswith("moderation-worker-secrets-")
+    keys = only(manifests, "TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert (
+        {key["name"] for key in keys}
+        == {name}
+        == {pod(only(manifests, "Deployment"))["volumes"][0]["secret"]["secretName"]}
+    )
+
+
 @pytest.mark.parametrize("user", ["", "      - MODERATION_SASL_USERNAME=moderation\n"], ids=["secret", "setting"])
 def test_login_by_password_from_the_secret(copy: Copy, user: str) -> None:
     changed = {GROUP_ID: GROUP_ID + LOGIN + user, SERVERS: "kafka.example.com:9094,[2001:db8::1]:9094"}
