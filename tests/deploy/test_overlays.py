@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 Copy: TypeAlias = Callable[..., Path]
 
 SERVERS = "kafka-kafka-bootstrap.kafka.svc:9093"
+JOB_LABEL = "app.kubernetes.io/name"
 STRIMZI = ("strimzi", "autoscaling-tls")
 GROUP_ID = "      - MODERATION_GROUP_ID=moderation-worker\n"
 """The last setting of the example: others go behind it."""
@@ -249,6 +250,9 @@ def test_shadow_beside_the_example_shares_the_posts_alone(copy: Copy) -> None:
         for kind in ("Deployment", "PodDisruptionBudget", "PodMonitor"):
             assert not only(other, kind)["spec"]["selector"]["matchLabels"].items() <= labels.items()
         assert not only(other, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    jobs = [only(one, "Deployment")["spec"]["template"]["metadata"]["labels"][JOB_LABEL] for one in (first, second)]
+    assert jobs == ["moderation-worker", "moderation-worker-shadow"]
+    assert {only(one, "PodMonitor")["spec"]["jobLabel"] for one in (first, second)} == {JOB_LABEL}
     made = [topic["spec"]["topicName"] for topic in named([*first, *second], "KafkaTopic")]
     assert sorted(made) == ["dead-letters", "dead-letters-shadow", "posts", "verdicts", "verdicts-shadow"]
 
