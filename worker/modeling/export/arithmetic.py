@@ -111,7 +111,7 @@ class StaticInt8:
             x.scale,
             graph.constant(f"{name}.scales", scales.reshape(-1)),
             x.zero,
-            graph.constant(f"{name}.zeros", np.zeros(scales.size, np.int8)),
+            "",
             graph.constant(f"{name}.bias", bias),
             domain=MICROSOFT,
         )

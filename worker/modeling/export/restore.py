@@ -9,18 +9,16 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import numpy_helper
 from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.classifier import Classifier as Served
 from worker.model.manifest import MODEL, TOKENIZER
 from worker.modeling.encoders.directories import refuse_full, written_aside
-from worker.modeling.export.electra_graph import ACTIVATIONS, EMBEDDINGS, LAYER
+from worker.modeling.export.constants import Constants
+from worker.modeling.export.electra_graph import EMBEDDINGS, LAYER
 from worker.modeling.export.verify import Agreement, check_agreement
 from worker.modeling.training.network import Classifier, ClassifierConfig
 
@@ -52,7 +50,7 @@ def restore(bundle: Path, out: Path) -> Restored:
     graph = onnx.load(str(bundle / MODEL)).graph
     config = ClassifierConfig(tuple(manifest.labels), manifest.max_length, normalisation=manifest.normalisation)
     try:
-        model = _classifier(_Constants(graph), config)
+        model = _classifier(Constants(graph), config)
     except (KeyError, StopIteration, ValueError, RuntimeError) as error:
         raise Fatal(f"restore: {bundle}: {MODEL} is not a graph of `moderation-model export`: {error!r}") from error
     windows = [
@@ -66,56 +64,22 @@ def restore(bundle: Path, out: Path) -> Restored:
     return report
 
 
-class _Constants:
-    """The constants and operators of a graph that `build_graph` made."""
-
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self._tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        self.operators = {node.op_type: node for node in graph.node}
-
-    def vector(self, name: str) -> torch.Tensor:
-        """A constant as it is."""
-        return torch.tensor(self._tensors[name])
-
-    def matrix(self, name: str, site: str | None = None) -> torch.Tensor:
-        """The weight [out, in] of a linear layer whose input is prepared at `site`, float32 or quantized."""
-        weight: NDArray[np.float32] = self._tensors[f"{name}.weight"].astype(np.float32)
-        if (scales := self._tensors.get(f"{name}.scales")) is not None:
-            weight = weight * scales
-            if (divided := self._tensors.get(f"{site or name}.factors")) is not None:
-                weight = weight * divided[:, None]
-        return torch.tensor(np.ascontiguousarray(weight.T))
-
-    def words(self) -> torch.Tensor:
-        """The embeddings of the vocabulary [pieces, width]."""
-        table: NDArray[np.float32] = self._tensors["words"].astype(np.float32)
-        scales = self._tensors.get("words.scales")
-        return torch.tensor(table if scales is None else table * scales)
-
-    def layers(self) -> int:
-        """How many layers the encoder has."""
-        numbers = [int(found[1]) for name in self._tensors if (found := re.match(rf"{LAYER}\.(\d+)\.", name))]
-        return max(numbers) + 1
-
-
-def _classifier(constants: _Constants, config: ClassifierConfig) -> Classifier:
+def _classifier(constants: Constants, config: ClassifierConfig) -> Classifier:
     words, positions = constants.words(), constants.vector("positions.weight")
-    heads = int(constants.vector("sizes.heads")[2])
-    operator = next(kind for kind, (name, _) in ACTIVATIONS.items() if name in constants.operators)
-    norm = next(a for a in constants.operators["LayerNormalization"].attribute if a.name == "epsilon")
+    shape = constants.shape()
     wide = constants.matrix(f"{LAYER}.0.intermediate.dense")
     encoder = ElectraModel(
         ElectraConfig(
             vocab_size=len(words),
             embedding_size=words.shape[1],
-            hidden_size=wide.shape[1],
-            num_hidden_layers=constants.layers(),
-            num_attention_heads=heads,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
             intermediate_size=len(wide),
             max_position_embeddings=len(positions),
             type_vocab_size=1,
-            hidden_act=operator,
-            layer_norm_eps=norm.f,
+            hidden_act=shape.activation,
+            layer_norm_eps=shape.epsilon,
         )
     )
     model = Classifier(encoder, config)
@@ -123,12 +87,12 @@ def _classifier(constants: _Constants, config: ClassifierConfig) -> Classifier:
     state[f"{EMBEDDINGS}.token_type_embeddings.weight"] = torch.zeros(1, words.shape[1])  # part of the positions
     for name in model.state_dict():
         if name not in state and name.endswith((".weight", ".bias")):
-            state[name] = _value(constants, name, wide.shape[1] // heads)
+            state[name] = _value(constants, name, shape.width)
     model.load_state_dict(state, strict=False)
     return model.eval()
 
 
-def _value(constants: _Constants, name: str, width: int) -> torch.Tensor:
+def _value(constants: Constants, name: str, width: int) -> torch.Tensor:
     """A layer's parameter. Queries are scaled in the graph: torch divides the attention scores instead."""
     layer, _, kind = name.rpartition(".")
     if kind == "bias" or layer.endswith("LayerNorm"):
