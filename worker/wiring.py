@@ -123,6 +123,7 @@ def assemble(
         max_posts=settings.max_in_flight_posts,
         max_bytes=settings.max_in_flight_bytes,
         batch_tokens=settings.batch_tokens,
+        known_windows=settings.score_cache_size,
         scoring_threads=engine.scoring_threads,
         commit_interval=settings.commit_interval_seconds,
         drain_timeout=settings.drain_timeout_seconds,

@@ -52,6 +52,19 @@ INFERENCE: Sequence[Panel] = (
         "percentunit",
         Query(mean("moderation_batch_padding_ratio"), "mean"),
     ),
+    lines(
+        "Copies",
+        "Share of windows that cost no model call, since the same one was scored lately (hit) or is about to be (shared).",
+        "percentunit",
+        Query(
+            rate("moderation_score_lookups_total", "result", WORKER + ', result=~"hit|shared"')
+            + " / scalar("
+            + rate("moderation_score_lookups_total")
+            + ")",
+            "{{result}}",
+        ),
+        stacked=True,
+    ),
 )
 
 DECISIONS: Sequence[Panel] = (

@@ -89,7 +89,8 @@ class Comparison:
 
     def _way(self, way: str) -> Way:
         if way == WORKER:
-            return Way(env={"MODERATION_BUNDLE": str(self._plan.bundle)})
+            # No peer knows a post that it has seen before.
+            return Way(env={"MODERATION_BUNDLE": str(self._plan.bundle), "MODERATION_SCORE_CACHE_SIZE": "0"})
         module = f"load_tests.peers.{PEERS[way]}"
         return Way(shlex.join([sys.executable, "-m", module, str(self._plan.weights), str(self._plan.bundle)]))
 

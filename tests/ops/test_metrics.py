@@ -139,6 +139,12 @@ def test_batch_scored_gives_sizes_time_and_padding(metrics: Metrics) -> None:
     assert value(metrics, "batch_padding_ratio_sum") == 0.25
 
 
+def test_lookups_are_counted_by_result(metrics: Metrics) -> None:
+    metrics.looked_up(2, 1, 3)
+    metrics.looked_up(0, 0, 1)
+    assert [value(metrics, "score_lookups_total", result=result) for result in ("hit", "shared", "miss")] == [2, 1, 4]
+
+
 def test_decisions_counted_for_each_label_and_scores_by_label(metrics: Metrics) -> None:
     metrics.decided(Decision(Action.BLOCK, ("hate", "offensive")), (0.9, 0.7))
     metrics.decided(Decision(Action.ALLOW, ()), (0.1, 0.2))

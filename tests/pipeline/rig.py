@@ -23,6 +23,7 @@ class FakeObserver:
     read: list[int] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    lookups: list[tuple[int, int, int]] = field(default_factory=list)
     commits: list[bool] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     most_posts: int = 0
@@ -37,6 +38,9 @@ class FakeObserver:
         self.reasons.append(rejected.reason)
 
     def tokenised(self, posts: int, seconds: float) -> None: ...
+
+    def looked_up(self, hits: int, shared: int, misses: int) -> None:
+        self.lookups.append((hits, shared, misses))
 
     def queued(self, record: Record, seconds: float) -> None: ...
 

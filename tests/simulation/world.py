@@ -19,6 +19,7 @@ from worker.pipeline import Limits, Pipeline
 LIMITS = Limits(
     max_posts=20,
     batch_tokens=8,
+    known_windows=3,
     scoring_threads=2,
     commit_interval=0.5,
     drain_timeout=3.0,

@@ -94,6 +94,9 @@ class Observer(Protocol):
     def tokenised(self, posts: int, seconds: float) -> None:
         """Records were decoded, normalised and tokenised."""
 
+    def looked_up(self, hits: int, shared: int, misses: int) -> None:
+        """Windows of a post whose scores were known, are on their way for another post, or are to be found out."""
+
     def queued(self, record: Record, seconds: float) -> None:
         """A window of this record waited for a scorer, and is scored from now on."""
 

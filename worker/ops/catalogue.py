@@ -60,6 +60,13 @@ TOKENIZE = Metric(
     "Time to decode, validate, normalise and tokenise one chunk of records.",
     buckets=STAGE,
 )
+LOOKUPS = Metric(
+    "score_lookups_total",
+    "counter",
+    "Windows looked for among the scores kept (MODERATION_SCORE_CACHE_SIZE); result is hit (known), shared (on its way "
+    "for another post) or miss.",
+    ("result",),
+)
 SCORING_THREADS = Metric(
     "scoring_threads",
     "gauge",

@@ -64,6 +64,11 @@ class Metrics:
         if posts:
             self._tokenize.observe(seconds)
 
+    def looked_up(self, hits: int, shared: int, misses: int) -> None:
+        """Windows of a post were looked for among those scored lately."""
+        for counter, windows in zip(self._lookups, (hits, shared, misses), strict=True):
+            counter.inc(windows)
+
     def queued(self, record: Record, seconds: float) -> None:
         """A window waited for a scorer."""
         del record
@@ -199,6 +204,8 @@ class Metrics:
     def _bind_model(self) -> None:
         self._queue_wait = self._histogram(catalogue.QUEUE_WAIT)
         self._tokenize = self._histogram(catalogue.TOKENIZE)
+        lookups = self._counter(catalogue.LOOKUPS)
+        self._lookups = tuple(lookups.labels(result) for result in ("hit", "shared", "miss"))
         self._scoring_threads = self._gauge(catalogue.SCORING_THREADS)
         self._inference = self._histogram(catalogue.INFERENCE)
         self._batch_posts = self._histogram(catalogue.BATCH_POSTS)

@@ -58,6 +58,7 @@ class Pipeline:
             score,
             executor=self._executor,
             batch_tokens=limits.batch_tokens,
+            known=limits.known_windows,
             observer=observer,
             finished=self._finished,
             clock=clock,

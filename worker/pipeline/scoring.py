@@ -1,4 +1,8 @@
-"""Work-conserving batches: a free scorer takes what is waiting, up to the token budget."""
+"""Work-conserving batches: a free scorer takes what is waiting, up to the token budget.
+
+What was scored lately is not scored again, and what is waiting or being scored for one post serves every other that has
+the same window: a score does not depend on its batch, so a score that is kept is the one that would come out.
+"""
 
 import asyncio
 from collections import deque
@@ -9,6 +13,7 @@ from itertools import islice
 
 from worker.core.batching import LOOK_AHEAD, plan
 from worker.core.errors import Reason, Rejected
+from worker.core.known import Known, fingerprint
 from worker.core.ledger import Entry
 from worker.core.pooling import pool
 from worker.core.ports import Observer, Outcome, Score
@@ -23,6 +28,7 @@ class Job:
     lane: Lane
     entry: Entry
     post: Scorable
+    queued_at: float
     scores: list[Scores] = field(default_factory=list)
     failed: bool = False
 
@@ -34,11 +40,16 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """One window in the queue."""
+    """One window in the queue, and the posts that have it. `name`: what it is found again by; None: it is not."""
 
-    job: Job
     window: Window
-    queued_at: float
+    jobs: list[Job]
+    name: bytes | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any post still waits for it."""
+        return any(job.wanted for job in self.jobs)
 
 
 class Scoring:
@@ -50,6 +61,7 @@ class Scoring:
         *,
         executor: Executor,
         batch_tokens: int,
+        known: int,
         observer: Observer,
         finished: Callable[[Lane, Entry, Outcome], None],
         clock: Callable[[], float],
@@ -61,14 +73,33 @@ class Scoring:
         self._finished = finished
         self._clock = clock
         self._queue: deque[Item] = deque()
+        self._known = Known(known) if known else None
+        self._awaited: dict[bytes, Item] = {}
         self._waiting = asyncio.Event()
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
-        """Queue all windows of a post."""
-        job = Job(lane, entry, post)
-        now = self._clock()
-        self._queue.extend(Item(job, window, now) for window in post.windows)
+        """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
+        job = Job(lane, entry, post, self._clock())
+        if self._known is None:
+            self._queue.extend(Item(window, [job]) for window in post.windows)
+        else:
+            self._put_new(job, self._known)
         self._waiting.set()
+
+    def _put_new(self, job: Job, known: Known) -> None:
+        hits = shared = 0
+        for window in job.post.windows:
+            name = fingerprint(window)
+            if (scores := known.get(name)) is not None:
+                hits += 1
+                self._add(job, scores)
+            elif (item := self._awaited.get(name)) is not None:
+                shared += 1
+                item.jobs.append(job)
+            else:
+                self._awaited[name] = item = Item(window, [job], name)
+                self._queue.append(item)
+        self._observer.looked_up(hits, shared, len(job.post.windows) - hits - shared)
 
     async def work(self) -> None:
         """Score batch after batch, until cancelled. Run one of these for each scoring thread."""
@@ -76,8 +107,8 @@ class Scoring:
             batch = self._take()
             if batch:
                 now = self._clock()
-                for item in batch:
-                    self._observer.queued(item.job.entry.record, now - item.queued_at)
+                for job in (job for item in batch for job in item.jobs):
+                    self._observer.queued(job.entry.record, now - job.queued_at)
                 await self._run(batch)
             else:
                 self._waiting.clear()
@@ -85,8 +116,8 @@ class Scoring:
 
     def _take(self) -> list[Item]:
         """Remove the next batch from the queue; what no longer matters is dropped on the way."""
-        while self._queue and not self._queue[0].job.wanted:
-            self._queue.popleft()
+        while self._queue and not self._queue[0].wanted:
+            self._leave(self._queue.popleft())
         head = list(islice(self._queue, LOOK_AHEAD))
         chosen = plan([len(item.window) for item in head], self._batch_tokens)
         for _ in head:
@@ -108,10 +139,13 @@ class Scoring:
             self._settle(item, found)
 
     async def _divide(self, batch: Sequence[Item], error: Exception) -> None:
-        wanted = [item for item in batch if item.job.wanted]
-        if len({item.job for item in batch}) == 1:
-            if wanted:
-                self._reject(wanted[0].job, f"the model raised {type(error).__name__}")
+        wanted = [item for item in batch if item.wanted]
+        for item in batch:
+            if not item.wanted:
+                self._leave(item)
+        if all(item.jobs == batch[0].jobs for item in batch):
+            for item in wanted:
+                self._reject(item, f"the model raised {type(error).__name__}")
         elif wanted and len(wanted) < len(batch):  # what is dropped meanwhile may have been the cause
             await self._run(wanted)
         elif wanted:
@@ -127,16 +161,28 @@ class Scoring:
         return scores, self._clock() - start
 
     def _settle(self, item: Item, scores: Scores) -> None:
-        job = item.job
-        if not job.wanted:
-            return
         if not all(0.0 <= score <= 1.0 for score in scores):  # NaN too: it must never pass as harmless
-            self._reject(job, "the model returned a score outside [0, 1]")
+            self._reject(item, "the model returned a score outside [0, 1]")
             return
+        self._leave(item)
+        if self._known is not None and item.name is not None:
+            self._known.put(item.name, scores)
+        for job in item.jobs:
+            self._add(job, scores)
+
+    def _add(self, job: Job, scores: Scores) -> None:
         job.scores.append(scores)
-        if len(job.scores) == len(job.post.windows):
+        if job.wanted and len(job.scores) == len(job.post.windows):
             self._finished(job.lane, job.entry, Scored(job.post.post, pool(job.scores), len(job.scores)))
 
-    def _reject(self, job: Job, detail: str) -> None:
-        job.failed = True
-        self._finished(job.lane, job.entry, Rejected(Reason.MODEL_FAILED, detail, job.post.post))
+    def _reject(self, item: Item, detail: str) -> None:
+        self._leave(item)
+        for job in item.jobs:
+            if job.wanted:
+                job.failed = True
+                self._finished(job.lane, job.entry, Rejected(Reason.MODEL_FAILED, detail, job.post.post))
+
+    def _leave(self, item: Item) -> None:
+        """Nobody can wait for it any more."""
+        if item.name is not None:
+            self._awaited.pop(item.name, None)

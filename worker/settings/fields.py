@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     # 256 to 512 tokens is the plateau (2 cores: 1,418 posts/s at 256, 1,443 at 512); 1,024 gives 1,265, and 4,096
     # loses a third to padding and cache misses.
     batch_tokens: int = Field(default=512, ge=16, le=65_536, description="Tokens per model call, padding included.")
+    score_cache_size: int = Field(
+        default=10_000,
+        ge=0,
+        le=10_000_000,
+        description="Scores kept of windows scored lately, about 270 bytes each, so that copies of a post cost no model call; "
+        "0 scores every window, also copies that wait beside each other.",
+    )
 
     expiry_seconds: Annotated[float | None, Field(ge=1, le=315_360_000, allow_inf_nan=False)] = Field(
         default=None,

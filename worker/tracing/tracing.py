@@ -146,6 +146,7 @@ class _TracedObserver:
         self.consumed = observer.consumed
         self.rejected = observer.rejected
         self.tokenised = observer.tokenised
+        self.looked_up = observer.looked_up
         self.scored = observer.scored
         self.committed = observer.committed
         self.in_flight = observer.in_flight
