@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic profile image manifests docs rules lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic versus profile image manifests docs rules lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -54,6 +54,10 @@ bench: .venv/.all ## The worker beside its peers, interleaved: a table of ratios
 traffic: .venv/.all ## One profile of traffic: PROFILE=burst LOAD=0.2 SECONDS=60 DELIVERY=exactly_once TEXTS=folder
 	$(BIN)/python -m load_tests.bench --profile $(or $(PROFILE),steady) --load $(or $(LOAD),0.5) --out build/bench \
 	  --seconds $(or $(SECONDS),60) --delivery $(or $(DELIVERY),at_least_once) $(TEXTS_OPTION)
+
+versus: .venv/.all ## Settings side by side: WAYS="MODERATION_BATCH_TOKENS=256 MODERATION_BATCH_TOKENS=512" RATE=100 PROFILE=steady ROUNDS=3
+	$(BIN)/python -m load_tests.bench.versus --profile $(or $(PROFILE),steady) --rate $(or $(RATE),100) \
+	  --rounds $(or $(ROUNDS),3) $(WAYS)
 
 profile: .venv/.all ## Where a worker's processor time goes while it drains a backlog; TEXTS=folder of lines
 	$(BIN)/python -m load_tests.bench.profile $(TEXTS_OPTION)

@@ -59,7 +59,7 @@ def test_help_of_run_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> 
     text = help_of(capsys, "run")
     for item in describe():
         assert item.variable in text
-    assert "MODERATION_BATCH_TOKENS (default 512)" in text
+    assert "MODERATION_BATCH_TOKENS (default 256)" in text
 
 
 def test_help_of_classify_says_what_is_shown_of_a_bad_line(capsys: pytest.CaptureFixture[str]) -> None:

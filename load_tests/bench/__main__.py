@@ -31,6 +31,14 @@ repeated something, the generator was more than 1 s late, or a latency is beyond
 example: python -m load_tests.bench --profile burst --load 0.2 --seconds 120 --p99-ms 5000 --out build/bench"""
 
 
+def setting(text: str) -> tuple[str, str]:
+    """NAME=VALUE. Raises argparse.ArgumentTypeError for anything else."""
+    name, equals, value = text.partition("=")
+    if not (name.startswith("MODERATION_") and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: give MODERATION_NAME=VALUE")
+    return name, value
+
+
 def parse(argv: Sequence[str] | None) -> tuple[str, Plan, Bounds, Path | None]:
     profiles = "\n".join(f"  {name:11} {profile.summary}" for name, profile in PROFILES.items())
     parser = argparse.ArgumentParser(
@@ -53,6 +61,7 @@ def parse(argv: Sequence[str] | None) -> tuple[str, Plan, Bounds, Path | None]:
     parser.add_argument("--p99-ms", type=float, help="fail above this 99th percentile")
     parser.add_argument("--out", type=Path, help="folder for PROFILE.json, .md and .png")
     parser.add_argument("--worker", default=DEFAULT_COMMAND, help="command that runs a worker (default %(default)s)")
+    parser.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", help="of the worker")
     options = parser.parse_args(argv)
     given = (options.rate, options.seconds, options.load, options.partitions, options.calibration, options.longest)
     if any(value is not None and value <= 0 for value in given):
@@ -74,6 +83,7 @@ def parse(argv: Sequence[str] | None) -> tuple[str, Plan, Bounds, Path | None]:
         options.partitions,
         options.calibration,
         options.worker,
+        tuple(options.set),
     )
     return options.profile, plan, Bounds(options.delivery, options.p50_ms, options.p99_ms), options.out
 

@@ -33,6 +33,7 @@ class Plan:
     partitions: int = 4
     calibration: int = 2_000
     command: str = DEFAULT_COMMAND
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ async def run(plan: Plan) -> Outcome:
     """On a broker of its own. Raises RunError, HarnessError where it cannot run."""
     profile = plan.profile
     load = records(profile.posts, plan.seed, plan.texts, plan.longest)
-    way = Way(plan.command, {"MODERATION_DELIVERY": plan.delivery})
+    way = Way(plan.command, {"MODERATION_DELIVERY": plan.delivery, **dict(plan.settings)})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Kafka() as kafka:
         lab = Lab(kafka, Path(folder))
         peak, per_second = None, plan.per_second

@@ -20,7 +20,7 @@ from worker.model.classifier import Classifier
 
 SLICE = 128
 """Posts sorted together: more would leave threads without work at the end."""
-BATCH_TOKENS = 512
+BATCH_TOKENS = 256
 LONE_POSTS = slice(64, 104)
 """The posts that the comparison sends one by one, after 64 that warm up."""
 

@@ -170,7 +170,13 @@ class Kafka:
 
     def _java(self, *arguments: str) -> list[str]:
         # Serial GC: least memory and fewest threads; a test's broker holds little.
-        options = ["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true"]
+        options = [
+            "-Xms64m",
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.net.preferIPv4Stack=true",
+        ]
         return [str(java()), *options, "-cp", f"{jars()}/*", *arguments]
 
     def _format(self) -> None:

@@ -16,7 +16,7 @@ class Limits:
 
     max_posts: int = 2000
     max_bytes: int = 64 * 1024 * 1024
-    batch_tokens: int = 512
+    batch_tokens: int = 256
     known_windows: int = 0
     scoring_threads: int = 1
     commit_interval: float = 1.0

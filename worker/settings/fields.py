@@ -102,9 +102,9 @@ class Settings(BaseSettings):
     scoring_threads: Annotated[int | None, Field(ge=1, le=512)] = Field(
         default=None, description="Scoring threads; without it one per CPU the process may use (affinity, cgroup)."
     )
-    # 256 to 512 tokens is the plateau (2 cores: 1,418 posts/s at 256, 1,443 at 512); 1,024 gives 1,265, and 4,096
-    # loses a third to padding and cache misses.
-    batch_tokens: int = Field(default=512, ge=16, le=65_536, description="Tokens per model call, padding included.")
+    # 256 and 512 drain a backlog alike; with 256 a post waits for shorter calls (load_tests/RESULTS.md). 4,096 loses a
+    # third to padding and cache misses.
+    batch_tokens: int = Field(default=256, ge=16, le=65_536, description="Tokens per model call, padding included.")
     score_cache_size: int = Field(
         default=10_000,
         ge=0,
