@@ -21,7 +21,7 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 NAME := english-hate-offensive
-VERSION := 2.1.0
+VERSION := 2.1.1
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose.
