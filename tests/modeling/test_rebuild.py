@@ -11,6 +11,7 @@ from worker.model.bundle import file_sha256
 from worker.model.classifier import Classifier
 from worker.model.manifest import GOLDEN, MANIFEST, MODEL, TOKENIZER, Layout, Quantization
 from worker.modeling.cli import main
+from worker.modeling.export.assembly import REPORT
 from worker.modeling.export.rebuild import rebuild
 from worker.modeling.export.run import Export, export
 
@@ -47,6 +48,8 @@ def test_scores_stay_bit_for_bit(
     assert (after.bundle.name, after.bundle.version) == ("tiny", "2")
     for name in (TOKENIZER, GOLDEN):
         assert (old / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
+    told = json.loads((tmp_path / "new" / REPORT).read_text())
+    assert told["bytes"][MODEL] == (tmp_path / "new" / MODEL).stat().st_size
 
 
 def test_outputs_are_compared(classifier: Path, posts: Path, tmp_path: Path) -> None:

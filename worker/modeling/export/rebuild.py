@@ -1,5 +1,6 @@
 """A bundle whose graph is built anew from its own constants: as newer code builds it, every score bit for bit as it was."""
 
+import json
 import random
 import shutil
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from worker.model.bundle import file_sha256
 from worker.model.classifier import Classifier
 from worker.model.session import Session
 from worker.modeling.export.arithmetic import Activation, Float32, Floats
-from worker.modeling.export.assembly import FILES, assembled
+from worker.modeling.export.assembly import FILES, REPORT, assembled
 from worker.modeling.export.constants import Constants
 from worker.modeling.export.electra_graph import EMBEDDINGS, Weights, assemble
 from worker.modeling.export.graph import MICROSOFT, GraphBuilder
@@ -56,6 +57,10 @@ def rebuild(bundle: Path, out: Path, version: str) -> int:
         files = manifest.files | {parts.MODEL: file_sha256(work / parts.MODEL)}
         changed = manifest.model_copy(update={"version": version, "files": files})
         (work / parts.MANIFEST).write_text(changed.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
+        if (bundle / REPORT).exists():  # what was measured on the way is true of the same scores
+            told = json.loads((bundle / REPORT).read_text(encoding="utf-8"))
+            told["bytes"][parts.MODEL] = (work / parts.MODEL).stat().st_size
+            (work / REPORT).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         Classifier.load(work)
     return compared
 
