@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic versus profile image manifests docs rules lock ci-tools clean
+.PHONY: help demo serve test check load chaos mutations soak cost dashboard-check dashboard-picture bench traffic versus scale growth profile image manifests docs rules lock ci-tools clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,12 @@ traffic: .venv/.all ## One profile of traffic: PROFILE=burst LOAD=0.2 SECONDS=60
 versus: .venv/.all ## Settings side by side: WAYS="MODERATION_BATCH_TOKENS=256 MODERATION_BATCH_TOKENS=512" RATE=100 PROFILE=steady ROUNDS=3
 	$(BIN)/python -m load_tests.bench.versus --profile $(or $(PROFILE),steady) --rate $(or $(RATE),100) \
 	  --rounds $(or $(ROUNDS),3) $(WAYS)
+
+scale: .venv/.all ## A backlog drained by more processors, partitions and workers of this machine: ROUNDS=3
+	$(BIN)/python -m load_tests.scale --rounds $(or $(ROUNDS),3)
+
+growth: .venv/.all ## Time and memory of longer posts, larger backlogs (a million posts) and budgets: build/growth
+	$(BIN)/python -m load_tests.growth
 
 profile: .venv/.all ## Where a worker's processor time goes while it drains a backlog; TEXTS=folder of lines
 	$(BIN)/python -m load_tests.bench.profile $(TEXTS_OPTION)
