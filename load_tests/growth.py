@@ -136,7 +136,8 @@ def steepness(points: Sequence[tuple[float, float]]) -> float:
     """Slope of the straight line through the logarithms, by least squares."""
     xs, ys = zip(*((math.log(x), math.log(y)) for x, y in points), strict=True)
     x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
-    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / sum((x - x_mean) ** 2 for x in xs)
+    rise = math.fsum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True))
+    return rise / math.fsum((x - x_mean) ** 2 for x in xs)
 
 
 def failures(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget: Sequence[Point]) -> list[str]:
