@@ -104,7 +104,7 @@ async def budgets(lab: Lab, seconds: float, sizes: Sequence[int], backlog: int) 
 
 async def _worked(lab: Lab, size: int, backlog: int, seconds: float, env: dict[str, str]) -> Point:
     names = Names(input=f"in-{size}-{len(env)}", output=f"out-{size}-{len(env)}", dead_letter=f"dead-{size}-{len(env)}")
-    load = ((post.id.encode(), post.value()) for post in posts(longest=500))
+    load = ((post.id.encode(), post.value()) for post in posts(longest=300))
     await lab.preload(names, itertools.islice(load, backlog))
     async with lab.working(names, Way(env={"MODERATION_SCORE_CACHE_SIZE": "0", **env})) as (worker, watch):
         first = await _first_commits(worker, watch)

@@ -65,7 +65,7 @@ def setups(cpus: Sequence[int]) -> list[Setup]:
 async def drained(lab: Lab, setup: Setup, name: str, count: int, folder: Path) -> float:
     """Posts a second. Raises RunError where a post has no verdict."""
     names = Names(f"{name}-in", f"{name}-out", f"{name}-dead", name, setup.partitions)
-    load = ((post.id.encode(), post.value()) for post in posts(longest=500))
+    load = ((post.id.encode(), post.value()) for post in posts(longest=300))
     await lab.preload(names, itertools.islice(load, count))
     way = setup.way()
     async with AsyncExitStack() as first:

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--posts", type=int, default=FEWEST_POSTS, help="of the backlog (default %(default)s)")
     parser.add_argument("--profile", choices=PROFILES, default="backlog", help="which posts (default %(default)s)")
     parser.add_argument("--texts", type=Path, help="folder of .txt or .txt.zst, a post a line (default: made up)")
-    parser.add_argument("--longest", type=int, default=500, help="characters of a post (default %(default)s)")
+    parser.add_argument("--longest", type=int, default=300, help="characters of a post (default %(default)s)")
     parser.add_argument(
         "--out", type=Path, default=Path("build/profile.stacks"), help="collapsed stacks, for flame graphs"
     )

@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="default %(default)s")
     parser.add_argument(
-        "--longest", type=int, default=500, help="cut posts at so many characters (default %(default)s)"
+        "--longest", type=int, default=300, help="cut posts at so many characters (default %(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
     options = parser.parse_args(argv)

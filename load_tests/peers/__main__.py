@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--longest",
         type=int,
-        default=500,
-        help="characters of a post (default %(default)s: about one window of 128 tokens. Peers cut what is longer, "
+        default=300,
+        help="characters of a post (default %(default)s: one window of 128 tokens. Peers cut what is longer, "
         "the worker scores all of it, so beyond they do different work)",
     )
     parser.add_argument("--bundle", type=Path, default=ROOT / "worker" / "bundles" / "default", help="model bundle")
