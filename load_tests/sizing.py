@@ -25,7 +25,7 @@ class Assumptions:
     and hands out, in bytes a second.
     """
 
-    per_cpu: float = 100.0
+    per_cpu: float = 150.0
     event_loop_ms: float = 1.0
     spare: float = 1.5
     growth: float = 2.0

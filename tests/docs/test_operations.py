@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from load_tests import sizing
 from load_tests.dashboard.known import series
 from load_tests.dashboard.promql import selectors
 from worker.cli import _parser
@@ -92,3 +93,8 @@ def test_throughput_is_measured_as_written(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"[\d,]+ posts/s", done.stderr.splitlines()[-1])
     assert len((tmp_path / "verdicts.jsonl").read_text().splitlines()) == 20
+
+
+def test_sizes_are_what_the_model_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sizing.main([]) == 0
+    assert capsys.readouterr().out in PAGE
