@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deploy.grafana.panels import HALF, Panel, Query, lines, number
+from deploy.grafana.panels import HALF, QUARTER, Panel, Query, lines, number
 from deploy.grafana.queries import INTERVAL, JOB, LABEL, WORKER, mean, quantile, rate
 
 INFERENCE: Sequence[Panel] = (
@@ -38,6 +38,7 @@ INFERENCE: Sequence[Panel] = (
         "none",
         Query(mean("moderation_batch_posts"), "mean"),
         Query(quantile(0.95, "moderation_batch_posts"), "95 %"),
+        width=QUARTER,
     ),
     lines(
         "Batch, tokens",
@@ -45,12 +46,14 @@ INFERENCE: Sequence[Panel] = (
         "none",
         Query(mean("moderation_batch_tokens"), "mean"),
         Query(quantile(0.95, "moderation_batch_tokens"), "95 %"),
+        width=QUARTER,
     ),
     lines(
         "Padding",
         "Share of a model call that was padding: wasted work.",
         "percentunit",
         Query(mean("moderation_batch_padding_ratio"), "mean"),
+        width=QUARTER,
     ),
     lines(
         "Copies",
@@ -64,6 +67,7 @@ INFERENCE: Sequence[Panel] = (
             "{{result}}",
         ),
         stacked=True,
+        width=QUARTER,
     ),
 )
 

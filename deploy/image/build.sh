@@ -13,15 +13,16 @@ PACKAGES=python3-minimal,python3-venv,ca-certificates,libstdc++6
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# How this machine reaches its package index goes in as secrets. Folders of wheels stay out: they are not inside.
-python3 -m pip config list | awk -F= '
+# How this machine reaches its package index goes in as secrets, where it has a pip that knows. Folders of wheels stay out:
+# they are not inside.
+{ python3 -m pip config list 2>/dev/null || true; } | awk -F= '
     { name = $1; sub(/^.*\./, "", name); sub(/^default-/, "", name); value = substr($0, length($1) + 2); gsub(/\047/, "", value) }
     name ~ /^(cert|index-url|extra-index-url|trusted-host|proxy|timeout|retries)$/ && !(name in found) { found[name] = value }
     END { print "[global]"; for (name in found) print name " = " found[name] }' >"$work/pip.conf"
 secrets=(--secret "id=pip.conf,src=$work/pip.conf")
 authorities=$(sed -n 's/^cert = //p' "$work/pip.conf")
 if [ -n "$authorities" ]; then
-    sed -i 's|^cert = .*|cert = /run/secrets/ca.pem|' "$work/pip.conf"
+    sed 's|^cert = .*|cert = /run/secrets/ca.pem|' "$work/pip.conf" >"$work/pip.inside" && mv "$work/pip.inside" "$work/pip.conf"
     secrets+=(--secret "id=ca.pem,src=$authorities")
 fi
 

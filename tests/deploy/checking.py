@@ -39,7 +39,7 @@ def problems(
         kafka.topics_fit,
         kafka.cluster_is_strimzis,
         keda.scaling_fits,
-        kafka.brokers_reachable,
+        kafka.ports_reachable,
     )
     try:
         wrong += [problem for check in by_settings for problem in check(found)]

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from tests.deploy.pods import read
 from tests.deploy.rendering import ROOT, Object, named
-from tests.deploy.workload import references, workers
+from tests.deploy.workload import containers, environment, references, workers
 from worker.settings import Settings
 
 SECURITY = ROOT / "docs" / "security.md"
@@ -109,8 +110,8 @@ def cluster_is_strimzis(manifests: list[Object]) -> Iterator[str]:
                 yield f"KafkaUser {user['metadata']['name']}: of cluster {cluster}, in {namespace}; the worker uses {server}"
 
 
-def brokers_reachable(manifests: list[Object]) -> Iterator[str]:
-    """The policy lets the worker out to the port of each bootstrap server, and to a name server."""
+def ports_reachable(manifests: list[Object]) -> Iterator[str]:
+    """The policy lets the worker out to the port of each bootstrap server, of the collector, and of a name server."""
     ports = {int(server.rpartition(":")[2]) for server in read(manifests).bootstrap_servers.split(",")} | {53}
     for policy in named(manifests, "NetworkPolicy"):
         open_ = {
@@ -119,4 +120,16 @@ def brokers_reachable(manifests: list[Object]) -> Iterator[str]:
             for port in rule.get("ports", [])
             for number in range(port["port"], port.get("endPort", port["port"]) + 1)
         }
-        yield from (f"NetworkPolicy: port {port} may not be reached" for port in sorted(ports - open_))
+        asked = sorted((ports | set(_collectors(manifests))) - open_)
+        yield from (f"NetworkPolicy: port {port} may not be reached" for port in asked)
+
+
+def _collectors(manifests: list[Object]) -> Iterator[int]:
+    """Where spans go by HTTP."""
+    if read(manifests).tracing == "off":
+        return
+    for worker in workers(manifests):
+        for container in containers(worker):
+            if endpoint := environment(container, manifests).get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+                address = urlsplit(endpoint)
+                yield address.port or (443 if address.scheme == "https" else 80)

@@ -17,6 +17,17 @@ from worker.tracing.tracing import FLUSH_SECONDS
 BEYOND_DRAIN_SECONDS = SETTLE_SECONDS + COMMIT_SECONDS + LEAVE_SECONDS + STOP_SECONDS
 """What a worker takes at most beyond its drain where no broker answers."""
 SECRETS_DIR = variable("secrets_dir")
+ALLOWED_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
+"""Kinds of volumes that the `restricted` profile allows."""
 
 
 def restricted(manifests: list[Object]) -> Iterator[str]:
@@ -25,10 +36,22 @@ def restricted(manifests: list[Object]) -> Iterator[str]:
         spec, name = pod(workload), workload["metadata"]["name"]
         if any(spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC")):
             yield f"{name}: shares a namespace with its node"
-        if any("hostPath" in volume for volume in spec.get("volumes", [])):
-            yield f"{name}: mounts a path of its node"
+        for volume in spec.get("volumes", []):
+            if not ALLOWED_VOLUMES & volume.keys():
+                yield f"{name}: volume {volume['name']} is none of {', '.join(sorted(ALLOWED_VOLUMES))}"
+        yield from (f"{name}: {problem}" for problem in _baseline(spec.get("securityContext", {})))
         for container in containers(workload):
             yield from (f"{name}: {problem}" for problem in _loose(spec.get("securityContext", {}), container))
+
+
+def _baseline(context: dict[str, Any]) -> Iterator[str]:
+    """What a pod may not say for all of its containers, whatever each of them says."""
+    if context.get("runAsNonRoot") is False or context.get("runAsUser") == 0:
+        yield "may run as root"
+    if context.get("seccompProfile", {}).get("type") == "Unconfined":
+        yield "has no seccomp profile"
+    if context.get("sysctls"):
+        yield "sets variables of its node's kernel"
 
 
 def _loose(of_pod: dict[str, Any], container: dict[str, Any]) -> Iterator[str]:

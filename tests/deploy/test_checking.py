@@ -76,7 +76,9 @@ MISTAKES: list[tuple[str, str, Any, str]] = [  # kind, place, its new value, wha
     ("Deployment", f"{WORKER}.securityContext.readOnlyRootFilesystem", False, "may write to its root"),
     ("Deployment", f"{WORKER}.ports.0.hostPort", 80, "takes a port of its node"),
     ("Deployment", f"{POD}.hostNetwork", True, "shares a namespace with its node"),
-    ("Deployment", f"{POD}.volumes.0", {"name": "secrets", "hostPath": {"path": "/"}}, "mounts a path of its node"),
+    ("Deployment", f"{POD}.volumes.0", {"name": "secrets", "hostPath": {"path": "/"}}, "volume secrets is none of"),
+    ("Deployment", f"{POD}.volumes.0", {"name": "a", "nfs": {"server": "b", "path": "/"}}, "volume a is none of"),
+    ("Deployment", f"{POD}.securityContext.sysctls", [{"name": "a", "value": "1"}], "of its node's kernel"),
     ("Deployment", f"{POD}.initContainers", [{"name": "first", "image": "x"}], "keeps capabilities"),
     # Tokens, selectors, references
     ("ServiceAccount", "automountServiceAccountToken", True, "its token is mounted"),
@@ -175,6 +177,9 @@ MISTAKES: list[tuple[str, str, Any, str]] = [  # kind, place, its new value, wha
     ("ScaledObject", "spec.triggers.0.authenticationRef.name", "other", "TriggerAuthentication other is not here"),
     ("NetworkPolicy", "spec.egress.1", GONE, "port 9093 may not be reached"),
     ("NetworkPolicy", "spec.egress.0", GONE, "port 53 may not be reached"),
+    ("NetworkPolicy", "spec.egress.2", GONE, "port 4318 may not be reached"),
+    ("Deployment", f"{WORKER}.env.2.value", "http://spans.observability:14318", "port 14318 may not be reached"),
+    ("Deployment", f"{WORKER}.env.2.value", "https://spans.example.com", "port 443 may not be reached"),
 ]
 
 
@@ -200,6 +205,12 @@ def test_mistake_with_static_membership_is_found(
 ) -> None:
     found = problems(broken(static, kind, path, value))
     assert any(said in problem for problem in found), found
+
+
+def test_pod_that_says_root_is_found_though_its_container_says_another(sound: list[Object]) -> None:
+    root = broken(sound, "Deployment", f"{POD}.securityContext.runAsUser", 0)
+    found = problems(broken(root, "Deployment", f"{WORKER}.securityContext.runAsUser", 1000))
+    assert found == ["moderation-worker: may run as root"]
 
 
 def test_verdicts_with_other_partitions_than_posts_are_found(sound: list[Object]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.deploy.rendering import KUBERNETES, ROOT, components
+from tests.deploy.rendering import KUBERNETES, ROOT, components, render_together
 
 PAGE = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
 EXAMPLE = KUBERNETES / "overlays" / "example"
@@ -54,3 +54,17 @@ def test_every_component_is_in_the_table_and_the_example_offers_it() -> None:
     assert sorted(listed) == components()
     offered = (EXAMPLE / "kustomization.yaml").read_text(encoding="utf-8")
     assert [name for name in listed if not re.search(rf"\b{name}\b", offered)] == []
+
+
+def test_what_kubectl_is_told_of_is_in_the_manifests() -> None:
+    there = {
+        (found["kind"].lower(), found["metadata"]["name"])
+        for more in ([], ["static-membership"])
+        for found in render_together(["strimzi", *more, "try"])
+    }
+    told = set(re.findall(r"\b(deployment|statefulset|job)/([a-z-]+)", PAGE))
+    told |= {
+        (kind, name) for kinds, name in re.findall(r"delete ([a-z,]+) ([a-z-]+)", PAGE) for kind in kinds.split(",")
+    }
+    assert {kind for kind, _ in told} == {"deployment", "statefulset", "job", "kafkauser"}
+    assert told - there == set()

@@ -20,6 +20,7 @@ from tests.wire import build
 from worker.core.errors import Reason, Rejected, Transient
 from worker.core.ports import Stages
 from worker.core.types import Channel, Headers, Record
+from worker.pipeline import Limits
 from worker.tracing import Tracing
 from worker.tracing.headers import continued
 from worker.wire.sizes import record_size
@@ -163,6 +164,25 @@ async def test_each_post_of_a_batch_has_spans_of_its_own() -> None:
         assert {parent(span) for span in traces.named(name)} == {ids(span)[1] for span in traces.named("process posts")}
         assert len(traces.named(name)) == 4
     assert [parent(span) for span in traces.named("process posts")] == [PARENT] * 3 + [None]
+
+
+async def test_copies_have_no_spans_of_what_was_not_done_for_them() -> None:
+    """One waits beside the post that it is a copy of; two come while that is in its model call, and when it is over."""
+    traces = Traces()
+    copies = [brought(post(offset, tokens="7")) for offset in range(4)]
+    rig = Rig(*copies[:2], limits=Limits(known_windows=100), delays=[0.0, 3.0], around=traces.around)
+    await rig.settle(1)
+    rig.source.append(copies[2])
+    await rig.settle(5)
+    rig.source.append(copies[3])
+    await rig.settle(1)
+    await rig.stop()
+
+    assert rig.observer.batches == [1]
+    by_id = {ids(span)[1]: span for span in traces.named("process posts")}
+    for name, offsets in (("queue", [0, 1]), ("score", [0, 1]), ("send verdicts", [0, 1, 2, 3])):
+        posts_of = [by_id[parent(span) or ""] for span in traces.named(name)]
+        assert sorted((span.attributes or {})["messaging.kafka.offset"] for span in posts_of) == offsets
 
 
 async def test_a_post_that_the_model_fails_on_is_an_error() -> None:

@@ -67,3 +67,4 @@ def test_panels_lie_side_by_side() -> None:
         assert not cells & taken, panel["title"]
         assert max(x for x, _ in cells) < 24, panel["title"]
         taken |= cells
+    assert len(taken) == 24 * (1 + max(y for _, y in taken)), "a line has room left"
