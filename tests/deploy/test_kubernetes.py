@@ -102,6 +102,9 @@ def test_script_of_the_trial_is_sound_shell() -> None:
     assert console["command"] == ["/bin/bash", "-ec"]
     done = subprocess.run(["bash", "-n", "-c", console["args"][0]], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    # The image is Alpine's: BusyBox' grep knows short options only.
+    assert "grep -m 1" in console["args"][0]
+    assert "grep --" not in console["args"][0]
 
 
 def test_changed_setting_changes_the_pods() -> None:
