@@ -20,7 +20,11 @@ from tests.harness.topics import read_all
 pytestmark = pytest.mark.broker
 
 Unique = Callable[[str], str]
-SLOW = {"MODERATION_MAX_IN_FLIGHT_POSTS": "100", "MODERATION_BATCH_TOKENS": "64"}
+SLOW = {
+    "MODERATION_MAX_IN_FLIGHT_POSTS": "100",
+    "MODERATION_BATCH_TOKENS": "64",
+    "MODERATION_SCORE_CACHE_SIZE": "0",  # the made-up posts have 97 texts
+}
 """Small steps, so that a fault in the middle finds positions open."""
 
 
