@@ -53,6 +53,22 @@ class Authority:
         )
         return pair
 
+    def store(self, pair: Pair, password: str) -> Path:
+        """The pair as a PKCS #12 file, beside its certificate."""
+        file = pair.certificate.with_suffix(".p12")
+        made = (
+            "-in",
+            str(pair.certificate),
+            "-inkey",
+            str(pair.key),
+            "-out",
+            str(file),
+            "-passout",
+            f"pass:{password}",
+        )
+        _openssl("pkcs12", "-export", *made)
+        return file
+
 
 def _openssl(*arguments: str) -> None:
     if shutil.which("openssl") is None:
