@@ -182,7 +182,9 @@ async def test_copies_have_no_spans_of_what_was_not_done_for_them() -> None:
     by_id = {ids(span)[1]: span for span in traces.named("process posts")}
     for name, offsets in (("queue", [0, 1]), ("score", [0, 1]), ("send verdicts", [0, 1, 2, 3])):
         posts_of = [by_id[parent(span) or ""] for span in traces.named(name)]
-        assert sorted((span.attributes or {})["messaging.kafka.offset"] for span in posts_of) == offsets
+        assert sorted(str((span.attributes or {})["messaging.kafka.offset"]) for span in posts_of) == [
+            str(offset) for offset in offsets
+        ]
 
 
 async def test_a_post_that_the_model_fails_on_is_an_error() -> None:
