@@ -13,28 +13,35 @@ from typing import Any
 from tests.deploy.rendering import ROOT
 
 STORE = ROOT / ".cache" / "containers"
-IMAGE = "localhost/moderation-worker:tested"
 ARCHIVE = ROOT / "build" / "moderation-worker.oci.tar"
 BUILD_SECONDS = 900
 """A cold cache on a slow mirror: Debian's packages for the base, then the wheels."""
 
 
 class Image:
-    """A built image, mounted. `close` unmounts it."""
+    """A built image, mounted. `extra`: what is installed beside serving. `close` unmounts it."""
 
-    def __init__(self) -> None:
-        self.said = _run([str(ROOT / "deploy" / "image" / "build.sh")], BUILD_SECONDS, ENGINE="buildah", TAG="tested")
-        self.config: dict[str, Any] = json.loads(_buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
-        self.container = _buildah("from", IMAGE)
+    def __init__(self, extra: str = "") -> None:
+        tag = "-".join(filter(None, ("tested", extra)))
+        script, name = ROOT / "deploy" / "image" / "build.sh", f"localhost/moderation-worker:{tag}"
+        self.said = _run([str(script)], BUILD_SECONDS, ENGINE="buildah", TAG=tag, EXTRA=extra)
+        self.archived = ARCHIVE.stat().st_size
+        self.config: dict[str, Any] = json.loads(_buildah("inspect", "--type", "image", name))["OCIv1"]["config"]
+        self.container = _buildah("from", name)
         self.root = Path(_buildah("mount", self.container))
 
     def close(self) -> None:
         """Give the mounted copy back."""
         _buildah("rm", self.container)
 
-    def command(self, *arguments: str, network: bool = False, env: dict[str, str] | None = None) -> list[str]:
-        """What starts a container with these arguments (the image's own without any), as the only process of its namespace."""
-        inside = [*self.config["Entrypoint"], *(arguments or self.config["Cmd"])]
+    def command(
+        self, *arguments: str, network: bool = False, env: dict[str, str] | None = None, program: str = ""
+    ) -> list[str]:
+        """What starts a container with these arguments (the image's own without any), as the only process of its namespace.
+
+        `program` stands in for the image's own.
+        """
+        inside = [*([program] if program else self.config["Entrypoint"]), *(arguments or self.config["Cmd"])]
         variables = [*self.config["Env"], *(f"{name}={value}" for name, value in (env or {}).items())]
         script = f"""
             set -e

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tests.deploy.container import ARCHIVE, BUILD_SECONDS, Image
 from tests.deploy.rendering import ROOT
@@ -33,6 +34,13 @@ def image() -> Iterator[Image]:
     built.close()
 
 
+@pytest.fixture(scope="module")
+def tracing_image() -> Iterator[Image]:
+    built = Image("tracing")
+    yield built
+    built.close()
+
+
 def run(image: Image, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         image.command(*arguments), input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -48,7 +56,7 @@ def test_image_starts_the_worker_itself_as_a_user_without_rights(image: Image) -
 
 
 def test_size_is_stated(image: Image) -> None:
-    assert f"{ARCHIVE.relative_to(ROOT)}: {ARCHIVE.stat().st_size} bytes" in image.said
+    assert f"{ARCHIVE.relative_to(ROOT)}: {image.archived} bytes" in image.said
 
 
 def test_image_holds_the_locked_serving_dependencies_and_no_tools(image: Image) -> None:
@@ -95,6 +103,31 @@ def test_check_finds_the_bundle_in_order_and_no_broker(image: Image) -> None:
     assert [marks[subject] for subject in ("settings", "model bundle", "policy", "HTTP port", "brokers")] == list(
         "✓✓✓✓✗"
     )
+
+
+def test_tracing_is_in_order_in_the_image_made_for_it_and_missed_in_the_other(
+    image: Image, tracing_image: Image
+) -> None:
+    env = {"MODERATION_BOOTSTRAP_SERVERS": "127.0.0.1:9092", "MODERATION_TRACING": "otlp"}
+    for built, mark, said in ((tracing_image, "✓", "otlp"), (image, "✗", "take an image made with EXTRA=tracing")):
+        command = built.command("check", env=env)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        [found] = [line for line in done.stdout.splitlines() if line[2:].startswith("tracing: ")]
+        assert found[0] == mark, found
+        assert said in found
+
+
+def test_posting_simulator_of_compose_needs_no_more_than_is_inside(image: Image) -> None:
+    service = yaml.safe_load((ROOT / "deploy" / "compose" / "compose.yaml").read_text(encoding="utf-8"))["services"][
+        "posts"
+    ]
+    program, script = service["entrypoint"]
+    [mounted] = [volume.split(":")[0] for volume in service["volumes"] if f":{script}:" in volume]
+    text = (ROOT / "deploy" / "compose" / mounted).read_text(encoding="utf-8")
+    command = image.command("-", "--help", program=program)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "posts a second" in done.stdout
 
 
 def test_sigterm_ends_a_command_that_waits(image: Image) -> None:
