@@ -1,4 +1,4 @@
-"""`python -m load_tests.scale`: how fast a backlog is drained by more processors, partitions and workers, on this machine.
+"""`python -m load_tests.scale`: how fast posts that come at once are done by more processors, partitions and workers, on this machine.
 
 In turns, round by round: one worker on 1, 2, … of the processors; one worker on all of them, with 1 to 64 partitions; and 1 to 4
 workers that share all of them. Broker and observer run beside: where they need processors too, the last ones bring less.
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,17 @@ from load_tests.bench.lab import Lab, Way, say_progress
 from load_tests.bench.observe import observe
 from load_tests.corpus import posts
 from load_tests.drive import RunError, say
+from load_tests.lab import create_topics
 from load_tests.waiting import until_done
-from load_tests.watch import Names
+from load_tests.watch import Names, Watch
 from load_tests.workers import DEFAULT_COMMAND, Worker
 from tests.harness import Kafka
 from tests.harness.distribution import HarnessError
+from tests.harness.topics import produce
 
 PARTITIONS = (1, 4, 16, 64)
 WORKERS = (1, 2, 4)
+JOIN_SECONDS = 60.0
 ENV = {"MODERATION_SCORE_CACHE_SIZE": "0"}
 
 
@@ -63,22 +66,32 @@ def setups(cpus: Sequence[int]) -> list[Setup]:
 
 
 async def drained(lab: Lab, setup: Setup, name: str, count: int, folder: Path) -> float:
-    """Posts a second. Raises RunError where a post has no verdict."""
+    """Posts a second, written at once after the workers share the partitions. Raises RunError where a post has no verdict."""
     names = Names(f"{name}-in", f"{name}-out", f"{name}-dead", name, setup.partitions)
+    await create_topics(lab.bootstrap, names)
     load = ((post.id.encode(), post.value()) for post in posts(longest=300))
-    await lab.preload(names, itertools.islice(load, count))
     way = setup.way()
-    async with AsyncExitStack() as first:
+    async with lab.working(names, way) as (worker, watch):
         with ExitStack() as others:
             for number in range(1, setup.workers):
-                worker = Worker(f"{name}-{number}", lab.bootstrap, names, folder, command=way.command, env=way.env)
-                others.enter_context(worker).start()
-            worker, watch = await first.enter_async_context(lab.working(names, way))
+                more = Worker(f"{name}-{number}", lab.bootstrap, names, folder, command=way.command, env=way.env)
+                others.enter_context(more).start()
+            await _shared(watch, setup)
+            await produce(lab.bootstrap, names.input, itertools.islice(load, count))
             await until_done(worker, watch, say_progress())
     seen = await observe(lab.bootstrap, names)
     if seen.report.lost:
         raise RunError(f"{setup.kind} {setup.count}: {seen.report.lost} of {count} posts have no verdict")
     return measures.drain_rate([pair.done_ms for pair in seen.pairs])
+
+
+async def _shared(watch: Watch, setup: Setup) -> None:
+    try:
+        async with asyncio.timeout(JOIN_SECONDS):
+            while sorted(map(bool, (own for _, own in await watch.members()))) != [True] * setup.workers:  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise RunError(f"{setup.workers} workers did not share the partitions in {JOIN_SECONDS:.0f} s") from None
 
 
 async def measure(count: int, rounds: int) -> dict[Setup, list[float]]:
