@@ -6,7 +6,7 @@ flipped between batchings in a stress test).
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -91,12 +91,10 @@ class StaticInt8:
         if site in self._keep:
             return Activation(value)
         step, zero_point = scale_and_zero(self._ranges[site])
-        scale = graph.constant(f"{site}.scale", np.array(step))
-        zero = graph.constant(f"{site}.zero", np.array(zero_point, np.uint8))
         factors = self._factors.get(site)
-        if factors is not None:
-            value = graph.op("Mul", value, graph.constant(f"{site}.factors", 1 / factors))
-        return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero, factors)
+        shrink = None if factors is None else np.reciprocal(factors)
+        prepared = activation_of(graph, value, site, np.array(step), np.array(zero_point, np.uint8), shrink)
+        return replace(prepared, factors=factors)
 
     def linear(self, graph: GraphBuilder, x: Activation, weight: Floats, bias: Floats, name: str) -> str:
         """An integer product, exact in int32 whatever the batch, then scales and bias."""
@@ -104,24 +102,45 @@ class StaticInt8:
             return Float32().linear(graph, x, weight, bias, name)
         made_up = weight if x.factors is None else weight * x.factors[:, None]
         quantized, scales = quantize(made_up, axis=0, largest=self._largest)
-        return graph.op(
-            "MatMulIntegerToFloat",
-            x.value,
-            graph.constant(f"{name}.weight", quantized),
-            x.scale,
-            graph.constant(f"{name}.scales", scales.reshape(-1)),
-            x.zero,
-            "",
-            graph.constant(f"{name}.bias", bias),
-            domain=MICROSOFT,
-        )
+        return product_of(graph, x, name, quantized, scales.reshape(-1), bias)
 
     def rows(self, graph: GraphBuilder, table: Floats, indices: str, name: str) -> str:
         """s8 rows times their scales: a quarter of the file, and frequent words lose nothing to rare ones."""
-        quantized, scales = quantize(table, axis=1, largest=127)
-        values = graph.op("Gather", graph.constant(name, quantized), indices)
-        steps = graph.op("Gather", graph.constant(f"{name}.scales", scales), indices)
-        return graph.op("Mul", graph.op("Cast", values, to=1), steps)
+        return rows_of(graph, indices, name, *quantize(table, axis=1, largest=127))
+
+
+def activation_of(
+    graph: GraphBuilder, value: str, site: str, step: NDArray[Any], zero_point: NDArray[Any], shrink: Floats | None
+) -> Activation:
+    """`value` as u8 values of `step` around `zero_point`, its channels multiplied by `shrink` before."""
+    scale, zero = graph.constant(f"{site}.scale", step), graph.constant(f"{site}.zero", zero_point)
+    if shrink is not None:
+        value = graph.op("Mul", value, graph.constant(f"{site}.factors", shrink))
+    return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero)
+
+
+def product_of(
+    graph: GraphBuilder, x: Activation, name: str, weight: NDArray[np.int8], scales: Floats, bias: Floats
+) -> str:
+    """`x` times the s8 `weight` [in, out], times both scales, plus `bias` [out]."""
+    return graph.op(
+        "MatMulIntegerToFloat",
+        x.value,
+        graph.constant(f"{name}.weight", weight),
+        x.scale,
+        graph.constant(f"{name}.scales", scales),
+        x.zero,
+        "",
+        graph.constant(f"{name}.bias", bias),
+        domain=MICROSOFT,
+    )
+
+
+def rows_of(graph: GraphBuilder, indices: str, name: str, table: NDArray[np.int8], scales: Floats) -> str:
+    """Rows of an s8 `table` times their `scales` [entries, 1]."""
+    values = graph.op("Gather", graph.constant(name, table), indices)
+    steps = graph.op("Gather", graph.constant(f"{name}.scales", scales), indices)
+    return graph.op("Mul", graph.op("Cast", values, to=1), steps)
 
 
 def largest_weight(bits: int) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from worker.core.errors import Fatal
 from worker.core.types import Window
@@ -16,11 +15,18 @@ from worker.model import manifest as parts
 from worker.model.bundle import file_sha256
 from worker.model.classifier import Classifier
 from worker.model.session import Session
-from worker.modeling.export.arithmetic import Activation, Float32, Floats
+from worker.modeling.export.arithmetic import (
+    Activation,
+    Float32,
+    Floats,
+    activation_of,
+    product_of,
+    rows_of,
+)
 from worker.modeling.export.assembly import FILES, REPORT, assembled
 from worker.modeling.export.constants import Constants
 from worker.modeling.export.electra_graph import EMBEDDINGS, Weights, assemble
-from worker.modeling.export.graph import MICROSOFT, GraphBuilder
+from worker.modeling.export.graph import GraphBuilder
 
 WINDOWS = 256
 """Made-up windows of all lengths, scored by both graphs in batches of 1 to 16."""
@@ -73,32 +79,26 @@ class _Stored:
 
     def activation(self, graph: GraphBuilder, value: str, site: str) -> Activation:
         """As the graph prepares it."""
-        if f"{site}.scale" not in self._tensors:
+        found = self._tensors
+        if f"{site}.scale" not in found:
             return Activation(value)
-        if f"{site}.factors" in self._tensors:
-            value = graph.op("Mul", value, self._constant(graph, f"{site}.factors"))
-        scale, zero = (self._constant(graph, f"{site}.{part}") for part in ("scale", "zero"))
-        return Activation(graph.op("QuantizeLinear", value, scale, zero), scale, zero)
+        return activation_of(
+            graph, value, site, found[f"{site}.scale"], found[f"{site}.zero"], found.get(f"{site}.factors")
+        )
 
     def linear(self, graph: GraphBuilder, x: Activation, weight: Floats, bias: Floats, name: str) -> str:  # noqa: ARG002
         """The product with the stored weight."""
-        stored = {part: f"{name}.{part}" for part in ("weight", "scales", "bias")}
+        found, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
         if not x.scale:
-            return Float32().linear(graph, x, self._tensors[stored["weight"]], self._tensors[stored["bias"]], name)
-        constants = {part: self._constant(graph, each) for part, each in stored.items()}
-        inputs = (x.value, constants["weight"], x.scale, constants["scales"], x.zero, "", constants["bias"])
-        return graph.op("MatMulIntegerToFloat", *inputs, domain=MICROSOFT)
+            return Float32().linear(graph, x, found, bias, name)
+        return product_of(graph, x, name, found, self._tensors[f"{name}.scales"], bias)
 
     def rows(self, graph: GraphBuilder, table: Floats, indices: str, name: str) -> str:
-        """Rows of the stored table."""
-        if f"{name}.scales" not in self._tensors:
+        """Rows of the stored table, which `table` is."""
+        scales = self._tensors.get(f"{name}.scales")
+        if scales is None:
             return Float32().rows(graph, table, indices, name)
-        values = graph.op("Gather", self._constant(graph, name), indices)
-        steps = graph.op("Gather", self._constant(graph, f"{name}.scales"), indices)
-        return graph.op("Mul", graph.op("Cast", values, to=1), steps)
-
-    def _constant(self, graph: GraphBuilder, name: str) -> str:
-        return graph.constant(name, self._tensors[name])
+        return rows_of(graph, indices, name, self._tensors[name], scales)
 
 
 def _weights(constants: Constants) -> Weights:
@@ -131,11 +131,7 @@ def _compare(sessions: Sequence[Session], windows: Sequence[Window], bundle: Pat
     while start < len(windows):
         batch = windows[start : start + size]
         old, new = (session.logits(batch) for session in sessions)
-        if not _same(old, new):
+        if old.tobytes() != new.tobytes():
             raise Fatal(f"rebuild: {bundle}: a new graph scores differently, by up to {np.abs(old - new).max():.2g}")
         start, size = start + size, size % 16 + 1
     return len(windows)
-
-
-def _same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    return one.tobytes() == other.tobytes()
