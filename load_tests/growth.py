@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import json
 import math
-import os
 import sys
 import tempfile
 import time
@@ -224,5 +223,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(main())
