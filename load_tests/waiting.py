@@ -9,7 +9,7 @@ from load_tests.watch import Watch
 from load_tests.workers import Worker
 
 STALL_SECONDS = 120.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
 
 
 async def until_done(

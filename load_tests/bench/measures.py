@@ -13,6 +13,8 @@ LONGEST_MS = 3_600_000
 WARM_SHARE = 0.05, 0.2
 """Where in a drain measuring begins: caches and threads are warm by then."""
 
+SETTLING_SHARE = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -62,6 +64,18 @@ def drain_rate(done_ms: Sequence[int]) -> float:
     if stamps[-1] == stamps[begin]:
         raise ValueError("all outcomes came at once")
     return (len(stamps) - 1 - begin) * 1000 / (stamps[-1] - stamps[begin])
+
+
+def sustained_rate(found: Sequence[Pair]) -> float:
+    """Posts a second that were done while others came, from pairs in the order they were due: of an overload, the peak.
+
+    What came first is left out (SETTLING_SHARE of the time). Raises ValueError where nothing shows a rate.
+    """
+    if not found or found[0].due_ms == found[-1].due_ms:
+        raise ValueError(f"{len(found)} posts show no rate")
+    first, last = found[0].due_ms, found[-1].due_ms
+    begin = first + (last - first) * SETTLING_SHARE
+    return sum(begin < pair.done_ms <= last for pair in found) * 1000 / (last - begin)
 
 
 @dataclass(frozen=True, slots=True)

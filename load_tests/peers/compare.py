@@ -13,7 +13,7 @@ import orjson
 
 from load_tests import arrivals
 from load_tests.bench import measures
-from load_tests.bench.lab import Lab, Way
+from load_tests.bench.lab import Lab, Run, Way
 from load_tests.bench.run import WARM_POSTS, rate
 from load_tests.corpus import Keyed, Post
 from load_tests.drive import RunError, say
@@ -28,6 +28,8 @@ FEWEST_POSTS = 320
 SIZING_POSTS: Mapping[str, int] = {HUGGING_FACE: 160, WORKER: 1_000, MODEL: 1_000}
 SIZING_OTHERS = 400
 LONE_PER_SECOND, LONE_SECONDS = 2.0, 20.0  # see ceiling.LONE_POSTS
+OVERLOAD = 1.1
+"""Of what a way did before, so many posts come when its peak is measured: more would only feed the generator."""
 MOST_DIFFERENCE = 0.1
 """Mean absolute difference of scores from the worker's: a peer beyond has another model, or is given other texts."""
 
@@ -55,9 +57,10 @@ class Comparison:
         self._folder = folder
         self._runs = itertools.count()
         self._sizes: dict[str, int] = {}
+        self._overload: dict[str, float] = {}  # posts a second
 
     async def run(self) -> Found:
-        """Sizes first, then rounds of drains, then rounds of latencies at shares of the medians."""
+        """Sizes first, then rounds of drains and overloads, then rounds of latencies at shares of their medians."""
         plan = self._plan
         await self._size()
         for number in range(plan.rounds):
@@ -65,6 +68,10 @@ class Comparison:
                 found = await self._drain(way, self._sizes[way])
                 self.found.drains[way].append(found)
                 say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s")
+            for way in (WORKER, USUAL):
+                found = await self._overloaded(way)
+                self.found.peaks[way].append(found)
+                say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s while more come")
         for number in range(plan.rounds):
             await self._lone()
             for way, level in [*((WORKER, level) for level in plan.levels), (USUAL, plan.levels[-1])]:
@@ -76,9 +83,11 @@ class Comparison:
     async def _size(self) -> None:
         """How many posts each way gets: about so many as it does in `drain_seconds`, always from the first on."""
         scores: dict[str, dict[str, dict[str, float]]] = {}
+        found_at: dict[str, float] = {}
         for way in WAYS:
             count = min(SIZING_POSTS.get(way, SIZING_OTHERS), len(self._plan.chosen))
             found = await self._drain(way, count, scores)
+            found_at[way] = found
             wanted = int(found * self._plan.drain_seconds)
             self._sizes[way] = min(len(self._plan.chosen), max(FEWEST_POSTS, wanted))
             say(f"{way}: about {found:.0f} posts/s; it gets {self._sizes[way]} posts a round")
@@ -86,6 +95,10 @@ class Comparison:
         self.found.differences = {way: difference(own, scores[WORKER]) for way, own in scores.items() if way != WORKER}
         if other := [way for way, by in self.found.differences.items() if not by <= MOST_DIFFERENCE]:
             raise RunError(f"other scores than the worker's, so another model: {', '.join(other)}")
+
+        for way in (WORKER, USUAL):
+            self._overload[way] = OVERLOAD * found_at[way]
+            await self._overloaded(way)  # how much too much is: a drain has the processors for itself
 
     def _way(self, way: str) -> Way:
         if way == WORKER:
@@ -130,21 +143,35 @@ class Comparison:
 
     async def _lone(self) -> None:
         """Posts far apart, and what they cannot do without: the broker."""
-        found = await self._fed(WORKER, arrivals.even(LONE_PER_SECOND, LONE_SECONDS))
+        found = _latencies(await self._fed(WORKER, arrivals.even(LONE_PER_SECOND, LONE_SECONDS)))
         self.found.latencies[WORKER, LONE].append(found)
         topic = f"round-trip-{next(self._runs)}"
         trip = await round_trip_ms(self._lab.bootstrap, topic, self._plan.chosen[0].value())
         self.found.round_trip_ms.append(trip)
         say(f"a lone post: {found}; a round trip to the broker: {trip:.1f} ms")
 
+    async def _overloaded(self, way: str) -> float:
+        """Posts a second while more come than it can do. Broker and generator need their part of the processors then."""
+        run = await self._fed(way, arrivals.poisson(self._overload[way], self._plan.level_seconds))
+        try:
+            found = measures.sustained_rate(run.seen.pairs)
+        except ValueError as error:
+            raise RunError(f"{way}: {error}; raise --level-seconds") from error
+        self._overload[way] = OVERLOAD * found
+        return found
+
     async def _level(self, way: str, level: float) -> dict[str, float]:
         per_second = level * self.found.peak(way)
         seed = len(self.found.latencies[way, level])
-        return await self._fed(way, arrivals.poisson(per_second, self._plan.level_seconds, seed=seed))
+        return _latencies(await self._fed(way, arrivals.poisson(per_second, self._plan.level_seconds, seed=seed)))
 
-    async def _fed(self, way: str, due: Iterable[float]) -> dict[str, float]:
+    async def _fed(self, way: str, due: Iterable[float]) -> Run:
         load = self._records()
         run = await self._lab.feed(self._names(way), self._way(way), itertools.islice(load, WARM_POSTS), load, due)
         if run.seen.report.lost:
             raise RunError(f"{way}: {run.seen.report.lost} posts have no verdict")
-        return measures.latencies(run.seen.pairs) | {"generator_late_ms": round(run.fed.latest_seconds * 1000)}
+        return run
+
+
+def _latencies(run: Run) -> dict[str, float]:
+    return measures.latencies(run.seen.pairs) | {"generator_late_ms": round(run.fed.latest_seconds * 1000)}

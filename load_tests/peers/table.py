@@ -17,20 +17,25 @@ Scores = Mapping[str, Mapping[str, float]]
 
 @dataclass(slots=True)
 class Found:
-    """Rounds in order. `latencies`: by way and share of its peak, in milliseconds; `alone_ms`: tokenising and scoring a
+    """Rounds in order. `drains` and `peaks` (while more posts come than a way can do): posts a second; `latencies`: by way and share of its peak, in milliseconds; `alone_ms`: tokenising and scoring a
     post, without Kafka; `round_trip_ms`: a record from its producer to a consumer, with nothing in between.
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
     differences: dict[str, float] = field(default_factory=dict)
     drains: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    peaks: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     latencies: dict[tuple[str, float], list[Mapping[str, float]]] = field(default_factory=lambda: defaultdict(list))
     alone_ms: list[float] = field(default_factory=list)
     round_trip_ms: list[float] = field(default_factory=list)
 
-    def peak(self, way: str) -> float:
-        """Posts a second: the median of its rounds."""
+    def drain(self, way: str) -> float:
+        """Posts a second of a backlog: the median of its rounds."""
         return statistics.median(self.drains[way])
+
+    def peak(self, way: str) -> float:
+        """Posts a second while more come: the median of its rounds."""
+        return statistics.median(self.peaks[way])
 
     def latency(self, way: str, level: float, which: str) -> float:
         """Milliseconds: the median of its rounds."""
@@ -61,7 +66,12 @@ def markdown(found: Found) -> str:
     lines = ["| way | posts/s | against usual | rounds | posts a round |", "|---|---|---|---|---|"]
     for way, rounds in found.drains.items():
         each = ", ".join(f"{one:.0f}" for one in rounds)
-        lines.append(f"| {way} | {found.peak(way):.0f} | {found.ratio(way, USUAL):.2f} | {each} | {found.sizes[way]} |")
+        lines.append(
+            f"| {way} | {found.drain(way):.0f} | {found.ratio(way, USUAL):.2f} | {each} | {found.sizes[way]} |"
+        )
+    lines += ["", "| way | posts/s while more come (its peak) | rounds |", "|---|---|---|"]
+    for way, rounds in found.peaks.items():
+        lines.append(f"| {way} | {found.peak(way):.0f} | {', '.join(f'{one:.0f}' for one in rounds)} |")
     lines += ["", "| way | share of its peak | p50 ms | p99 ms |", "|---|---|---|---|"]
     for way, level in found.latencies:
         share = "a lone post" if level == LONE else f"{level:.0%}"
@@ -83,11 +93,16 @@ def summary(found: Found, level: float) -> dict[str, Any]:
         f"p99_ms_at_{per_cent}_percent": worker_p99,
         f"usual_peer_p99_ms_at_{per_cent}_percent": usual_p99,
         "p99_of_usual_peer": round(worker_p99 / usual_p99, 3),
+        "p99_at_50_percent_of_lone_p50": round(
+            found.latency(WORKER, 0.5, "p99") / found.latency(WORKER, LONE, "p50"), 3
+        ),
         "lone_post_ratio": round(found.lone_ratio(), 3),
         "lone_post_p50_ms": found.latency(WORKER, LONE, "p50"),
         "alone_ms": round(statistics.median(found.alone_ms), 2),
         "round_trip_ms": round(statistics.median(found.round_trip_ms), 2),
-        "posts_per_second": {way: round(found.peak(way), 1) for way in found.drains},
+        "posts_per_second": {way: round(found.drain(way), 1) for way in found.drains},
+        "peak_posts_per_second": {way: round(found.peak(way), 1) for way in found.peaks},
+        "drain_of_peak": round(found.drain(WORKER) / found.peak(WORKER), 3),
         "rounds": {way: [round(one, 1) for one in rounds] for way, rounds in found.drains.items()},
         "latency_ms": {
             f"{way} {at:.0%}": {which: found.latency(way, at, which) for which in ("p50", "p99", "generator_late_ms")}

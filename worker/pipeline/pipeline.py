@@ -178,6 +178,7 @@ class Pipeline:
                 await self._recover()
                 continue
             room = self._budget.room() or await self._wait_for_room()
+            await self._scoring.wanted()
             if self._interrupted():
                 continue
             self._poll = asyncio.ensure_future(self._source.poll(min(self._gate.admits(room), POLL_RECORDS)))

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,6 +20,12 @@ from worker.core.pooling import pool
 from worker.core.ports import Observer, Outcome, Score
 from worker.core.types import Scorable, Scored, Scores, Window
 from worker.pipeline.lane import Lane
+
+HOLD_SECONDS = 0.02
+"""How long outcomes wait for others while windows wait for a scorer: see `Scoring._hand_over`."""
+
+READ_SECONDS = 0.02
+"""How long records wait in the broker for others while every scorer is busy: see `Scoring.wanted`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +83,10 @@ class Scoring:
         self._known = Known(known) if known else None
         self._awaited: dict[bytes, Item] = {}
         self._waiting = asyncio.Event()
+        self._outcomes: list[tuple[Job, Outcome]] = []
+        self._handed_over_at = clock()
+        self._idle_scorers = 0
+        self._idle = asyncio.Event()  # set while a scorer has nothing to do
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
         """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
@@ -85,6 +96,7 @@ class Scoring:
         else:
             self._put_new(job, self._known)
         self._waiting.set()
+        self._hand_over()
 
     def _put_new(self, job: Job, known: Known) -> None:
         hits = shared = 0
@@ -101,6 +113,16 @@ class Scoring:
                 self._queue.append(item)
         self._observer.looked_up(hits, shared, len(job.post.windows) - hits - shared)
 
+    async def wanted(self) -> None:
+        """Wait until a scorer has nothing to do, READ_SECONDS at most.
+
+        While all are busy nobody waits for what would be read, and each poll that comes later brings more at once.
+        """
+        if not self._idle.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READ_SECONDS):
+                    await self._idle.wait()
+
     async def work(self) -> None:
         """Score batch after batch, until cancelled. Run one of these for each scoring thread."""
         while True:
@@ -111,8 +133,19 @@ class Scoring:
                     self._observer.queued(job.entry.record, now - job.queued_at)
                 await self._run(batch)
             else:
-                self._waiting.clear()
-                await self._waiting.wait()
+                self._hand_over()
+                await self._wait()
+
+    async def _wait(self) -> None:
+        self._waiting.clear()
+        self._idle_scorers += 1
+        self._idle.set()
+        try:
+            await self._waiting.wait()
+        finally:
+            self._idle_scorers -= 1
+            if not self._idle_scorers:
+                self._idle.clear()
 
     def _take(self) -> list[Item]:
         """Remove the next batch from the queue; what no longer matters is dropped on the way."""
@@ -129,7 +162,9 @@ class Scoring:
     async def _run(self, batch: Sequence[Item]) -> None:
         """Score one batch; where that fails, its halves, down to the one post that cannot be scored."""
         try:
-            scores, seconds = await asyncio.get_running_loop().run_in_executor(self._executor, self._timed, batch)
+            scoring = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, batch)
+            self._hand_over()  # of the batch before, while this one is scored
+            scores, seconds = await scoring
         except Exception as error:  # noqa: BLE001 - whatever the model raises, every post of the batch is settled
             await self._divide(batch, error)
             return
@@ -173,14 +208,26 @@ class Scoring:
     def _add(self, job: Job, scores: Scores) -> None:
         job.scores.append(scores)
         if job.wanted and len(job.scores) == len(job.post.windows):
-            self._finished(job.lane, job.entry, Scored(job.post.post, pool(job.scores), len(job.scores)))
+            self._outcomes.append((job, Scored(job.post.post, pool(job.scores), len(job.scores))))
 
     def _reject(self, item: Item, detail: str) -> None:
         self._leave(item)
         for job in item.jobs:
             if job.wanted:
                 job.failed = True
-                self._finished(job.lane, job.entry, Rejected(Reason.MODEL_FAILED, detail, job.post.post))
+                self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
+
+    def _hand_over(self) -> None:
+        """Outcomes go on at once while a scorer is free for the next post; while windows wait, many together.
+
+        Waiting costs those little who wait anyway, and what aiokafka and the broker do for one record they do for many.
+        A scorer that ends a batch, or finds none, comes here again, so no outcome stays behind.
+        """
+        if self._outcomes and (not self._queue or self._clock() - self._handed_over_at >= HOLD_SECONDS):
+            outcomes, self._outcomes = self._outcomes, []
+            self._handed_over_at = self._clock()
+            for job, outcome in outcomes:
+                self._finished(job.lane, job.entry, outcome)
 
     def _leave(self, item: Item) -> None:
         """Nobody can wait for it any more."""

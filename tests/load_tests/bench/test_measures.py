@@ -2,7 +2,7 @@
 
 import pytest
 
-from load_tests.bench.measures import Pair, drain_rate, latencies, pairs, series
+from load_tests.bench.measures import Pair, drain_rate, latencies, pairs, series, sustained_rate
 from load_tests.history import Kind, Output, Position
 
 A, B, C = (Position(0, number) for number in range(3))
@@ -53,6 +53,21 @@ def test_rate_leaves_start_up_out() -> None:
 def test_no_rate_is_shown_by_too_little(stamps: list[int]) -> None:
     with pytest.raises(ValueError, match=r"show no rate|came at once"):
         drain_rate(stamps)
+
+
+def test_an_overload_shows_what_is_done_while_posts_come() -> None:
+    """100 posts a second come for 10 s, 50 a second are done; the rest are done long after."""
+    found = [Pair(10 * number, 20 * number) for number in range(1_000)]
+    assert sustained_rate(found) == pytest.approx(50, rel=0.01)
+    assert sustained_rate([Pair(10 * number, 10 * number + 5) for number in range(1_000)]) == pytest.approx(
+        100, rel=0.01
+    )
+
+
+@pytest.mark.parametrize("found", [[], [Pair(1, 2)]])
+def test_no_peak_is_shown_by_too_little(found: list[Pair]) -> None:
+    with pytest.raises(ValueError, match="show no rate"):
+        sustained_rate(found)
 
 
 def test_series_counts_each_second() -> None:

@@ -25,7 +25,14 @@ def found() -> Found:
     for way, rate in rates.items():
         made.drains[way] = [rate, rate / 2, rate * 1.1]
         made.sizes[way] = 10 * rate
-    for (way, level), p99 in {(WORKER, LONE): 20, (WORKER, 0.3): 40, (WORKER, 0.8): 100, (USUAL, 0.8): 500}.items():
+    made.peaks = {WORKER: [250.0, 125.0, 275.0], USUAL: [80.0, 40.0, 88.0]}
+    for (way, level), p99 in {
+        (WORKER, LONE): 20,
+        (WORKER, 0.3): 40,
+        (WORKER, 0.5): 54,
+        (WORKER, 0.8): 100,
+        (USUAL, 0.8): 500,
+    }.items():
         made.latencies[way, level] = [
             {"p50": 18.0, "p99": p99 + noise, "generator_late_ms": 3} for noise in (5.0, 0.0, -5.0)
         ]
@@ -59,7 +66,14 @@ def test_table_has_a_row_for_each_way_and_each_share(found: Found) -> None:
     assert "| worker | 500 | 5.00 | 500, 250, 550 | 5000 |" in lines
     assert "| worker | a lone post | 18 | 20 |" in lines
     assert "| usual | 80% | 18 | 500 |" in lines
-    assert len(lines) == 2 + 6 + 1 + 2 + 4
+    assert "| worker | 250 | 250, 125, 275 |" in lines
+    assert len(lines) == 2 + 6 + 1 + 2 + 2 + 1 + 2 + 5
+
+
+def test_shares_are_of_what_a_way_does_while_posts_come(found: Found) -> None:
+    result = summary(found, 0.8)
+    assert (found.peak(WORKER), result["drain_of_peak"]) == (250, 2)
+    assert result["p99_at_50_percent_of_lone_p50"] == 3
 
 
 def test_difference_is_over_posts_that_both_scored() -> None:
