@@ -1,0 +1,77 @@
+"""While every scorer is busy records come and outcomes go many at once; a free scorer waits for nobody."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from tests.pipeline.fakes import B, encode, post, posts
+from tests.pipeline.rig import Rig
+from worker.core.ports import Outcome
+from worker.core.types import Outgoing, Record
+from worker.pipeline import Limits
+from worker.pipeline.scoring import HOLD_SECONDS, READ_SECONDS
+
+SCORING_SECONDS = HOLD_SECONDS / 4
+ONE_AT_A_TIME = Limits(scoring_threads=1, batch_tokens=1)
+
+
+@dataclass
+class Encoded:
+    """When each outcome was handed over, in virtual seconds."""
+
+    at: list[float] = field(default_factory=list)
+
+    def __call__(self, record: Record, outcome: Outcome) -> tuple[Outgoing, ...]:
+        self.at.append(asyncio.get_running_loop().time())
+        return encode(record, outcome)
+
+
+async def test_outcomes_go_on_many_together_while_windows_wait() -> None:
+    encoded = Encoded()
+    rig = Rig(*posts(20), limits=ONE_AT_A_TIME, encode=encoded, delays=[0.0, *[SCORING_SECONDS] * 20])
+    await rig.settle(20 * SCORING_SECONDS + 0.001)
+    handed_over = sorted(set(encoded.at))
+    assert rig.sink.values() == [f"{n} scored" for n in range(20)]
+    assert len(handed_over) <= 20 * SCORING_SECONDS / HOLD_SECONDS + 1
+    assert max(after - before for before, after in pairwise(handed_over)) < 2 * HOLD_SECONDS
+    await rig.stop()
+
+
+async def test_the_last_outcome_waits_for_nobody() -> None:
+    encoded = Encoded()
+    rig = Rig(post(0), limits=ONE_AT_A_TIME, encode=encoded, delays=[0.0, SCORING_SECONDS])
+    await rig.settle(1)
+    assert encoded.at == [SCORING_SECONDS]
+    await rig.stop()
+
+
+async def test_outcomes_do_not_wait_for_windows_that_nobody_wants_any_more() -> None:
+    limits = replace(ONE_AT_A_TIME, drain_timeout=0.001)
+    rig = Rig(post(0), *posts(5, B), limits=limits, delays=[0.0, HOLD_SECONDS / 2, 1.0])
+    await rig.settle(HOLD_SECONDS)
+    await rig.source.revoke(B)
+    assert rig.sink.values() == []
+    await rig.settle(1)
+    assert rig.sink.values() == ["0 scored"]
+    await rig.stop()
+
+
+async def test_records_are_read_many_together_while_every_scorer_is_busy() -> None:
+    rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 1.0])
+    await rig.settle(0.01)
+    before = len(rig.source.polled)
+    for number in range(100):
+        rig.source.append(post(1 + number))
+        await rig.settle(READ_SECONDS / 10)
+    assert len(rig.source.polled) - before <= 11
+    assert len(rig.observer.read) > 90  # though nothing is scored meanwhile
+    await rig.stop()
+
+
+async def test_a_scorer_that_gets_free_is_not_kept_waiting_for_records() -> None:
+    rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, READ_SECONDS / 4])
+    await rig.settle(0.001)
+    rig.source.append(post(1))
+    await rig.settle(READ_SECONDS / 2)
+    assert rig.sink.values() == ["0 scored", "1 scored"]
+    await rig.stop()
