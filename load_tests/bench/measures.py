@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from hdrh.histogram import HdrHistogram
 
@@ -106,3 +106,11 @@ def series(found: Sequence[Pair]) -> list[Second]:
         measured = latencies(own)
         seconds.append(Second(at, len(own), done[at], waiting, measured.get("p50"), measured.get("p99")))
     return seconds
+
+
+def behind(found: Sequence[Second]) -> int:
+    """The longest stretch, in seconds, through which more posts waited at the end of each second than come in one on average."""
+    if not found:
+        return 0
+    usual = sum(second.due for second in found) / len(found)
+    return max(len(list(run)) if late else 0 for late, run in groupby(found, key=lambda second: second.waiting > usual))

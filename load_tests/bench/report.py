@@ -18,6 +18,7 @@ def summary(outcome: Outcome, failures: Sequence[str]) -> dict[str, Any]:
     """One JSON-able object."""
     plan, run = outcome.plan, outcome.run
     report = run.seen.report
+    seconds = measures.series(run.seen.pairs)
     return {
         "profile": plan.profile.summary,
         "delivery": plan.delivery,
@@ -32,6 +33,8 @@ def summary(outcome: Outcome, failures: Sequence[str]) -> dict[str, Any]:
         "verdicts": report.verdicts,
         "dead_letters": report.dead_letters,
         "latency_ms": measures.latencies(run.seen.pairs),
+        "most_waiting": max((second.waiting for second in seconds), default=0),
+        "behind_seconds": measures.behind(seconds),
         "generator_late_seconds": round(run.fed.latest_seconds, 3),
         "cores": cpu.cores(run.samples),
         "failures": list(failures),

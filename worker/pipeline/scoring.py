@@ -218,10 +218,10 @@ class Scoring:
                 self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
 
     def _hand_over(self) -> None:
-        """Outcomes go on at once while a scorer is free for the next post; while windows wait, many together.
+        """Outcomes go on at once where no window waits for a scorer; else many together, HOLD_SECONDS and a batch at most.
 
-        Waiting costs those little who wait anyway, and what aiokafka and the broker do for one record they do for many.
-        A scorer that ends a batch, or finds none, comes here again, so no outcome stays behind.
+        What the event loop and the broker do for one record they do for many. A scorer that begins a batch, or finds none,
+        comes here again, so no outcome stays behind.
         """
         if self._outcomes and (not self._queue or self._clock() - self._handed_over_at >= HOLD_SECONDS):
             outcomes, self._outcomes = self._outcomes, []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from load_tests.bench.measures import Pair, drain_rate, latencies, pairs, series, sustained_rate
+from load_tests.bench.measures import Pair, Second, behind, drain_rate, latencies, pairs, series, sustained_rate
 from load_tests.history import Kind, Output, Position
 
 A, B, C = (Position(0, number) for number in range(3))
@@ -75,3 +75,12 @@ def test_series_counts_each_second() -> None:
     assert [(second.due, second.done, second.waiting) for second in found] == [(2, 1, 1), (0, 0, 1), (1, 2, 0)]
     assert [second.p99_ms for second in found] == [1_600, None, 50]
     assert series([]) == []
+
+
+def test_behind_is_the_longest_stretch_in_which_more_waits_than_comes_in_a_second() -> None:
+    waiting = [0, 1, 5, 4, 3, 2, 1, 0, 3, 2, 1, 0]
+    found = [Second(at, 1, 1, posts, None, None) for at, posts in enumerate(waiting)]
+    assert behind(found) == 4
+    assert behind(found[7:]) == 2
+    assert behind(found[:2]) == 0
+    assert behind([]) == 0
