@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from load_tests.bench import cpu, measures
-from load_tests.bench.run import Outcome
+from load_tests.bench.run import Outcome, Plan
 
 
 def summary(outcome: Outcome, failures: Sequence[str]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def summary(outcome: Outcome, failures: Sequence[str]) -> dict[str, Any]:
     report = run.seen.report
     seconds = measures.series(run.seen.pairs)
     return {
-        "profile": plan.profile.summary,
+        "profile": _posts(plan),
         "delivery": plan.delivery,
         "texts": "made up" if plan.texts is None else "lines of a folder",
         "per_second": round(outcome.per_second, 1),
@@ -39,6 +39,10 @@ def summary(outcome: Outcome, failures: Sequence[str]) -> dict[str, Any]:
         "cores": cpu.cores(run.samples),
         "failures": list(failures),
     }
+
+
+def _posts(plan: Plan) -> str:
+    return plan.profile.summary if plan.shape is None else "so many posts in each part of the time as a file says"
 
 
 def markdown(name: str, found: dict[str, Any]) -> str:
@@ -73,7 +77,7 @@ def draw(name: str, outcome: Outcome, seconds: Sequence[measures.Second], path: 
     waiting.fill_between(times, [second.waiting for second in seconds], alpha=0.4, label="due and not done")
     _label(waiting, "posts")
     _draw_cores(shares, outcome)
-    figure.suptitle(f"{name}: {outcome.plan.profile.summary}, {outcome.per_second:.0f} posts/s")
+    figure.suptitle(f"{name}: {_posts(outcome.plan)}, {outcome.per_second:.0f} posts/s")
     figure.savefig(path, dpi=100)
 
 
