@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from matplotlib.figure import Figure
@@ -85,9 +86,9 @@ def _score(engine: Engine, waiting: list[Window], batch_tokens: int) -> None:
 
 
 async def backlogs(lab: Lab, seconds: float, sizes: Sequence[int]) -> list[Point]:
-    """Rate and memory of a worker with so many posts before it."""
+    """Rate and memory of a worker with so many posts before it; the smallest once more at the end, beside the largest."""
     found = []
-    for size in sizes:
+    for size in (*sizes, sizes[0]):
         say(f"writing a backlog of {size}")
         found.append(await _worked(lab, size, size, seconds, {}))
     return found
@@ -103,7 +104,8 @@ async def budgets(lab: Lab, seconds: float, sizes: Sequence[int], backlog: int) 
 
 
 async def _worked(lab: Lab, size: int, backlog: int, seconds: float, env: dict[str, str]) -> Point:
-    names = Names(input=f"in-{size}-{len(env)}", output=f"out-{size}-{len(env)}", dead_letter=f"dead-{size}-{len(env)}")
+    run = uuid4().hex
+    names = Names(input=f"in-{run}", output=f"out-{run}", dead_letter=f"dead-{run}", group=run)
     load = ((post.id.encode(), post.value()) for post in posts(longest=300))
     await lab.preload(names, itertools.islice(load, backlog))
     async with lab.working(names, Way(env={"MODERATION_SCORE_CACHE_SIZE": "0", **env})) as (worker, watch):
@@ -141,7 +143,10 @@ def steepness(points: Sequence[tuple[float, float]]) -> float:
 
 
 def failures(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget: Sequence[Point]) -> list[str]:
-    """What costs more than in proportion; empty where nothing does. Pure."""
+    """What costs more than in proportion; empty where nothing does. Pure.
+
+    Of backlogs the last is the smallest again: what else the machine did meanwhile concerns both.
+    """
     found = []
     long = [(point.size, point.cpu_ms) for point in by_length if point.size >= LONG and point.cpu_ms]
     if len(long) > 1 and (slope := steepness(long)) > STEEPEST:
@@ -149,7 +154,7 @@ def failures(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget:
     for points, what in ((by_backlog, "backlog"), (by_budget, "budget")):
         if len(points) < 2:
             continue
-        small, large = points[0], points[-1]
+        small, large = points[-1] if what == "backlog" else points[0], max(points, key=lambda point: point.size)
         memory = (large.memory_mib or 0) / (small.memory_mib or math.inf)
         if what == "backlog" and (large.posts_per_second or 0) < SLOWER * (small.posts_per_second or 0):
             found.append(
@@ -164,6 +169,7 @@ def draw(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget: Seq
     """Three curves, side by side."""
     figure = Figure(figsize=(12, 3.6))
     axes = figure.subplots(1, 3)
+    by_backlog = sorted(by_backlog, key=lambda point: point.size)
     axes[0].loglog([p.size for p in by_length], [p.cpu_ms for p in by_length], "o-")
     axes[0].set(title="One post", xlabel="characters", ylabel="processor time, ms")
     axes[1].semilogx([p.size for p in by_backlog], [p.posts_per_second for p in by_backlog], "o-")

@@ -6,7 +6,7 @@ import pytest
 from load_tests.growth import Point, failures, main, steepness
 
 LENGTHS = [Point(size, cpu_ms=size / 100) for size in (1_000, 10_000, 100_000)]
-BACKLOGS = [Point(size, posts_per_second=100.0, memory_mib=200.0) for size in (1_000, 1_000_000)]
+BACKLOGS = [Point(size, posts_per_second=100.0, memory_mib=200.0) for size in (1_000, 1_000_000, 1_000)]
 BUDGETS = [Point(size, posts_per_second=100.0, memory_mib=200.0 + size / 100) for size in (100, 10_000)]
 
 
@@ -26,8 +26,14 @@ def test_what_grows_faster_fails() -> None:
 @pytest.mark.parametrize(("rate", "memory", "message"), [(60.0, 200.0, "drained at 60"), (100.0, 300.0, "1.5 times")])
 def test_a_backlog_that_is_a_burden_fails(rate: float, memory: float, message: str) -> None:
     large = Point(1_000_000, posts_per_second=rate, memory_mib=memory)
-    [failure] = failures(LENGTHS, [BACKLOGS[0], large], BUDGETS)
+    [failure] = failures(LENGTHS, [BACKLOGS[0], large, BACKLOGS[0]], BUDGETS)
     assert message in failure
+
+
+def test_a_backlog_is_compared_with_the_small_one_beside_it() -> None:
+    """The machine had become slower for both."""
+    slow = [Point(size, posts_per_second=60.0, memory_mib=200.0) for size in (1_000_000, 1_000)]
+    assert failures(LENGTHS, [BACKLOGS[0], *slow], BUDGETS) == []
 
 
 def test_memory_beyond_the_budget_fails() -> None:
@@ -50,7 +56,8 @@ def test_memory_and_rate_are_of_a_real_worker(
     assert main(["--seconds", "2", "--largest", "1000", "--out", str(tmp_path)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [point["size"] for point in found["length"]] == [1, 100]
-    for [point] in (found["backlog"], found["budget"]):
+    assert [point["size"] for point in found["backlog"]] == [1_000, 1_000]
+    for point in (*found["backlog"], *found["budget"]):
         assert point["posts_per_second"] > 0
         assert point["memory_mib"] > 50
     assert {path.name for path in tmp_path.iterdir()} == {"growth.json", "growth.png"}
