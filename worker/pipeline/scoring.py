@@ -161,9 +161,9 @@ class Scoring:
 
     async def _run(self, batch: Sequence[Item]) -> None:
         """Score one batch; where that fails, its halves, down to the one post that cannot be scored."""
+        scoring = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, batch)
+        self._hand_over()  # of the batch before, while this one is scored
         try:
-            scoring = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, batch)
-            self._hand_over()  # of the batch before, while this one is scored
             scores, seconds = await scoring
         except Exception as error:  # noqa: BLE001 - whatever the model raises, every post of the batch is settled
             await self._divide(batch, error)
