@@ -1,8 +1,10 @@
-"""While every scorer is busy records come and outcomes go many at once; a free scorer waits for nobody."""
+"""While windows wait for a scorer records come and outcomes go many at once; where none waits, nothing is delayed."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+
+import pytest
 
 from tests.pipeline.fakes import B, encode, post, posts
 from tests.pipeline.rig import Rig
@@ -56,7 +58,7 @@ async def test_outcomes_do_not_wait_for_windows_that_nobody_wants_any_more() -> 
     await rig.stop()
 
 
-async def test_records_are_read_many_together_while_every_scorer_is_busy() -> None:
+async def test_records_are_read_many_together_while_windows_wait() -> None:
     rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 1.0])
     await rig.settle(0.01)
     before = len(rig.source.polled)
@@ -66,6 +68,27 @@ async def test_records_are_read_many_together_while_every_scorer_is_busy() -> No
     assert len(rig.source.polled) - before <= 11
     assert len(rig.observer.read) > 90  # though nothing is scored meanwhile
     await rig.stop()
+
+
+async def test_a_record_is_read_at_once_while_no_window_waits() -> None:
+    """The scorer is busy: the next post is prepared meanwhile."""
+    rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 1.0])
+    await rig.settle(0.001)
+    rig.source.append(post(1))
+    await rig.settle(0.001)
+    assert rig.observer.read == [0, 1]
+    await rig.stop()
+
+
+async def test_a_defect_in_handing_over_is_not_taken_for_the_models() -> None:
+    def broken(_record: Record, _outcome: Outcome) -> tuple[Outgoing, ...]:
+        raise RuntimeError("a defect")
+
+    rig = Rig(*posts(3), limits=ONE_AT_A_TIME, encode=broken, delays=[0.0, *[2 * HOLD_SECONDS] * 3])
+    with pytest.raises(ExceptionGroup) as raised:
+        await rig.running
+    assert raised.group_contains(RuntimeError, match="a defect")
+    assert rig.observer.reasons == []
 
 
 async def test_a_scorer_that_gets_free_is_not_kept_waiting_for_records() -> None:

@@ -177,8 +177,8 @@ class Pipeline:
             if self._failures.pending is not None:
                 await self._recover()
                 continue
-            room = self._budget.room() or await self._wait_for_room()
             await self._scoring.wanted()
+            room = self._budget.room() or await self._wait_for_room()
             if self._interrupted():
                 continue
             self._poll = asyncio.ensure_future(self._source.poll(min(self._gate.admits(room), POLL_RECORDS)))

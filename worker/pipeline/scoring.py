@@ -25,7 +25,7 @@ HOLD_SECONDS = 0.02
 """How long outcomes wait for others while windows wait for a scorer: see `Scoring._hand_over`."""
 
 READ_SECONDS = 0.02
-"""How long records wait in the broker for others while every scorer is busy: see `Scoring.wanted`."""
+"""How long records wait in the broker for others while windows wait for a scorer: see `Scoring.wanted`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,8 +85,8 @@ class Scoring:
         self._waiting = asyncio.Event()
         self._outcomes: list[tuple[Job, Outcome]] = []
         self._handed_over_at = clock()
-        self._idle_scorers = 0
-        self._idle = asyncio.Event()  # set while a scorer has nothing to do
+        self._taken = asyncio.Event()  # set while no window waits
+        self._taken.set()
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
         """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
@@ -95,6 +95,8 @@ class Scoring:
             self._queue.extend(Item(window, [job]) for window in post.windows)
         else:
             self._put_new(job, self._known)
+        if self._queue:
+            self._taken.clear()
         self._waiting.set()
         self._hand_over()
 
@@ -114,14 +116,11 @@ class Scoring:
         self._observer.looked_up(hits, shared, len(job.post.windows) - hits - shared)
 
     async def wanted(self) -> None:
-        """Wait until a scorer has nothing to do, READ_SECONDS at most.
-
-        While all are busy nobody waits for what would be read, and each poll that comes later brings more at once.
-        """
-        if not self._idle.is_set():
+        """Wait until no window waits for a scorer, READ_SECONDS at most: the later poll brings more records at once."""
+        if self._queue:
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_SECONDS):
-                    await self._idle.wait()
+                    await self._taken.wait()
 
     async def work(self) -> None:
         """Score batch after batch, until cancelled. Run one of these for each scoring thread."""
@@ -134,18 +133,8 @@ class Scoring:
                 await self._run(batch)
             else:
                 self._hand_over()
-                await self._wait()
-
-    async def _wait(self) -> None:
-        self._waiting.clear()
-        self._idle_scorers += 1
-        self._idle.set()
-        try:
-            await self._waiting.wait()
-        finally:
-            self._idle_scorers -= 1
-            if not self._idle_scorers:
-                self._idle.clear()
+                self._waiting.clear()
+                await self._waiting.wait()
 
     def _take(self) -> list[Item]:
         """Remove the next batch from the queue; what no longer matters is dropped on the way."""
@@ -157,6 +146,8 @@ class Scoring:
             self._queue.popleft()
         kept = set(chosen)
         self._queue.extendleft(item for i, item in reversed(list(enumerate(head))) if i not in kept)
+        if not self._queue:
+            self._taken.set()
         return [head[i] for i in chosen]
 
     async def _run(self, batch: Sequence[Item]) -> None:
