@@ -45,6 +45,15 @@ class Found:
         """How many times as fast, round by round: what slows the machine for a while slows both."""
         return statistics.median(a / b for a, b in zip(self.drains[way], self.drains[other], strict=True))
 
+    def latency_ratio(self, one: tuple[str, float, str], other: tuple[str, float, str]) -> float:
+        """Of two latencies (way, level, percentile), round by round."""
+        ours, theirs = ([run[which] for run in self.latencies[way, level]] for way, level, which in (one, other))
+        return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+    def drain_of_peak(self, way: str) -> float:
+        """A backlog's rate against that while more come, round by round."""
+        return statistics.median(a / b for a, b in zip(self.drains[way], self.peaks[way], strict=True))
+
     def lone_ratio(self) -> float:
         """A lone post's latency, against its tokenising and scoring and two round trips to the broker."""
         least = statistics.median(self.alone_ms) + 2 * statistics.median(self.round_trip_ms)
@@ -92,7 +101,7 @@ def summary(found: Found, level: float) -> dict[str, Any]:
         "of_model_only": round(found.ratio(WORKER, MODEL), 3),
         f"p99_ms_at_{per_cent}_percent": worker_p99,
         f"usual_peer_p99_ms_at_{per_cent}_percent": usual_p99,
-        "p99_of_usual_peer": round(worker_p99 / usual_p99, 3),
+        "p99_of_usual_peer": round(found.latency_ratio((WORKER, level, "p99"), (USUAL, level, "p99")), 3),
         "p99_at_50_percent_of_lone_p50": round(
             found.latency(WORKER, 0.5, "p99") / found.latency(WORKER, LONE, "p50"), 3
         ),
@@ -102,7 +111,7 @@ def summary(found: Found, level: float) -> dict[str, Any]:
         "round_trip_ms": round(statistics.median(found.round_trip_ms), 2),
         "posts_per_second": {way: round(found.drain(way), 1) for way in found.drains},
         "peak_posts_per_second": {way: round(found.peak(way), 1) for way in found.peaks},
-        "drain_of_peak": round(found.drain(WORKER) / found.peak(WORKER), 3),
+        "drain_of_peak": round(found.drain_of_peak(WORKER), 3),
         "rounds": {way: [round(one, 1) for one in rounds] for way, rounds in found.drains.items()},
         "latency_ms": {
             f"{way} {at:.0%}": {which: found.latency(way, at, which) for which in ("p50", "p99", "generator_late_ms")}

@@ -57,6 +57,14 @@ def test_latencies_are_medians_of_rounds_at_each_share(found: Found) -> None:
     assert result["latency_ms"]["worker 30%"] == {"p50": 18, "p99": 40, "generator_late_ms": 3}
 
 
+def test_latencies_and_peaks_are_compared_round_by_round(found: Found) -> None:
+    found.latencies[USUAL, 0.8] = [{"p50": 1.0, "p99": p99, "generator_late_ms": 3} for p99 in (50.0, 500.0, 190.0)]
+    found.peaks[WORKER] = [500.0, 125.0, 110.0]
+    result = summary(found, 0.8)
+    assert result["p99_of_usual_peer"] == 0.5  # 2.1, 0.2, 0.5; of medians: 0.526
+    assert result["drain_of_peak"] == 2  # 1, 2, 5; of medians: 4
+
+
 def test_a_lone_post_is_compared_with_what_no_worker_can_avoid(found: Found) -> None:
     assert summary(found, 0.8)["lone_post_ratio"] == 2.0  # 18 ms, of 5 for the model and 2 x 2 for the broker
 
