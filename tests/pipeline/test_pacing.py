@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.pipeline.fakes import B, encode, post, posts
+from tests.pipeline.fakes import encode, post, posts
 from tests.pipeline.rig import Rig
 from worker.core.ports import Outcome
 from worker.core.types import Outgoing, Record
@@ -39,22 +39,21 @@ async def test_outcomes_go_on_many_together_while_windows_wait() -> None:
     await rig.stop()
 
 
+async def test_no_outcome_waits_for_a_batch_that_hangs() -> None:
+    encoded = Encoded()
+    delays = [0.0, HOLD_SECONDS / 4, 60.0]
+    rig = Rig(*posts(3), limits=ONE_AT_A_TIME, encode=encoded, delays=delays)
+    await rig.settle(10)
+    assert encoded.at == [pytest.approx(HOLD_SECONDS)]
+    await rig.settle(60)
+    await rig.stop()
+
+
 async def test_the_last_outcome_waits_for_nobody() -> None:
     encoded = Encoded()
     rig = Rig(post(0), limits=ONE_AT_A_TIME, encode=encoded, delays=[0.0, SCORING_SECONDS])
     await rig.settle(1)
     assert encoded.at == [SCORING_SECONDS]
-    await rig.stop()
-
-
-async def test_outcomes_do_not_wait_for_windows_that_nobody_wants_any_more() -> None:
-    limits = replace(ONE_AT_A_TIME, drain_timeout=0.001)
-    rig = Rig(post(0), *posts(5, B), limits=limits, delays=[0.0, HOLD_SECONDS / 2, 1.0])
-    await rig.settle(HOLD_SECONDS)
-    await rig.source.revoke(B)
-    assert rig.sink.values() == []
-    await rig.settle(1)
-    assert rig.sink.values() == ["0 scored"]
     await rig.stop()
 
 
@@ -78,6 +77,24 @@ async def test_a_record_is_read_at_once_while_no_window_waits() -> None:
     await rig.settle(0.001)
     assert rig.observer.read == [0, 1]
     await rig.stop()
+
+
+@pytest.mark.parametrize("scorers", [1, 2, 3])
+async def test_every_scorer_hands_over_and_is_fed(scorers: int) -> None:
+    limits = replace(ONE_AT_A_TIME, scoring_threads=scorers)
+    rig = Rig(*posts(30), limits=limits, delays=[0.0, *[SCORING_SECONDS] * 30])
+    await rig.settle(30 * SCORING_SECONDS / scorers + HOLD_SECONDS)
+    assert rig.sink.values() == [f"{n} scored" for n in range(30)]
+    await rig.stop()
+
+
+async def test_a_stop_does_not_wait_for_the_next_read() -> None:
+    rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 0.0, 0.0, HOLD_SECONDS / 2])
+    await rig.settle(1)
+    rig.source.append(*posts(3, first=1))
+    await rig.settle(0.001)
+    await rig.stop()
+    assert rig.sink.values() == [f"{n} scored" for n in range(len(rig.observer.read))]
 
 
 async def test_a_defect_in_handing_over_is_not_taken_for_the_models() -> None:

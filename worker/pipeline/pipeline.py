@@ -114,6 +114,7 @@ class Pipeline:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 tasks = [group.create_task(self._scoring.work()) for _ in range(self._limits.scoring_threads)]
+                tasks.append(group.create_task(self._scoring.hand_over()))
                 tasks.append(group.create_task(self._commits.regularly(self._lanes)))
                 await self._source.join(self)
                 await self._take_in()

@@ -85,6 +85,7 @@ class Scoring:
         self._waiting = asyncio.Event()
         self._outcomes: list[tuple[Job, Outcome]] = []
         self._handed_over_at = clock()
+        self._held = asyncio.Event()  # set while outcomes wait for others
         self._taken = asyncio.Event()  # set while no window waits
         self._taken.set()
 
@@ -135,6 +136,13 @@ class Scoring:
                 self._hand_over()
                 self._waiting.clear()
                 await self._waiting.wait()
+
+    async def hand_over(self) -> None:
+        """Let no outcome wait longer than HOLD_SECONDS, however long the next batch takes. Run one of these, until cancelled."""
+        while True:
+            await self._held.wait()
+            await asyncio.sleep(HOLD_SECONDS - (self._clock() - self._handed_over_at))
+            self._hand_over_now()
 
     def _take(self) -> list[Item]:
         """Remove the next batch from the queue; what no longer matters is dropped on the way."""
@@ -209,12 +217,18 @@ class Scoring:
                 self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
 
     def _hand_over(self) -> None:
-        """Outcomes go on at once where no window waits for a scorer; else many together, HOLD_SECONDS and a batch at most.
+        """Outcomes go on at once where no window waits for a scorer; else many together, every HOLD_SECONDS.
 
-        What the event loop and the broker do for one record they do for many. A scorer that begins a batch, or finds none,
-        comes here again, so no outcome stays behind.
+        What the event loop and the broker do for one record they do for many.
         """
-        if self._outcomes and (not self._queue or self._clock() - self._handed_over_at >= HOLD_SECONDS):
+        if not self._queue or self._clock() - self._handed_over_at >= HOLD_SECONDS:
+            self._hand_over_now()
+        elif self._outcomes:
+            self._held.set()
+
+    def _hand_over_now(self) -> None:
+        self._held.clear()
+        if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             self._handed_over_at = self._clock()
             for job, outcome in outcomes:
