@@ -145,7 +145,7 @@ def steepness(points: Sequence[tuple[float, float]]) -> float:
 def failures(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget: Sequence[Point]) -> list[str]:
     """What costs more than in proportion; empty where nothing does. Pure.
 
-    Of backlogs the last is the smallest again: what else the machine did meanwhile concerns both.
+    The largest is compared with the last of the smallest, measured beside it: what else the machine did concerns both.
     """
     found = []
     long = [(point.size, point.cpu_ms) for point in by_length if point.size >= LONG and point.cpu_ms]
@@ -154,7 +154,8 @@ def failures(by_length: Sequence[Point], by_backlog: Sequence[Point], by_budget:
     for points, what in ((by_backlog, "backlog"), (by_budget, "budget")):
         if len(points) < 2:
             continue
-        small, large = points[-1] if what == "backlog" else points[0], max(points, key=lambda point: point.size)
+        small = min(reversed(points), key=lambda point: point.size)
+        large = max(points, key=lambda point: point.size)
         memory = (large.memory_mib or 0) / (small.memory_mib or math.inf)
         if what == "backlog" and (large.posts_per_second or 0) < SLOWER * (small.posts_per_second or 0):
             found.append(

@@ -14,6 +14,7 @@ WARM_SHARE = 0.05, 0.2
 """Where in a drain measuring begins: caches and threads are warm by then."""
 
 SETTLING_SHARE = 0.25
+"""Of the time of an overload: until enough posts wait, what is done may be what comes, or a cold start's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ def sustained_rate(found: Sequence[Pair]) -> float:
     first, last = found[0].due_ms, found[-1].due_ms
     begin = first + (last - first) * SETTLING_SHARE
     return sum(begin < pair.done_ms <= last for pair in found) * 1000 / (last - begin)
+
+
+def waiting_at_the_end(found: Sequence[Pair]) -> int:
+    """How many posts had no outcome yet when the last one was due; of pairs in the order they were due."""
+    return sum(pair.done_ms > found[-1].due_ms for pair in found)
 
 
 @dataclass(frozen=True, slots=True)

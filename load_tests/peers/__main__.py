@@ -30,10 +30,10 @@ Ways to do the same work, with the weights of one bundle, one after the other in
   model only    the worker's classifier fed from memory, tokenising included: what the processors can do
 
 posts/s is from draining a topic that was filled before, by the broker's clock, without start-up; a slow way gets fewer
-posts, the first of the same. A peak is what a way does while more posts come than it can do: the broker's and the
-generator's work has its part of the processors then. Latencies are at shares of each way's own peak, open loop, from
-when a post was due until the broker had its verdict; a lone post is one of two a second on an idle worker, and
-lone_post_ratio compares it with tokenising, scoring and two round trips to the broker. Ratios are medians of rounds, each with its round's peer.
+posts, the first of the same. A peak is what a way does while posts pile up before it: the broker's and the generator's work has its
+part of the processors then. Latencies are at shares of each way's own peak, open loop, from when a post was due until
+the broker had its verdict; a lone post is one of two a second on an idle worker, and lone_post_ratio compares it with
+tokenising, scoring and two round trips to the broker. Ratios are medians of rounds, each with its round's peer.
 
 A table comes first on stdout, then one JSON object on the last line."""
 

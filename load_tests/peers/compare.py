@@ -28,8 +28,12 @@ FEWEST_POSTS = 320
 SIZING_POSTS: Mapping[str, int] = {HUGGING_FACE: 160, WORKER: 1_000, MODEL: 1_000}
 SIZING_OTHERS = 400
 LONE_PER_SECOND, LONE_SECONDS = 2.0, 20.0  # see ceiling.LONE_POSTS
-OVERLOAD = 1.1
+OVERLOAD = 1.2
 """Of what a way did before, so many posts come when its peak is measured: more would only feed the generator."""
+MORE, MOST_TRIES = 1.3, 4
+"""So many times as many posts come in the next try, where none piled up."""
+PILED_UP_SECONDS = 1.0
+"""Of work that waits when the last post of an overload comes: with less the way may have kept pace."""
 MOST_DIFFERENCE = 0.1
 """Mean absolute difference of scores from the worker's: a peer beyond has another model, or is given other texts."""
 
@@ -70,6 +74,7 @@ class Comparison:
                 say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s")
             for way in (WORKER, USUAL):
                 found = await self._overloaded(way)
+                self._overload[way] = max(self._overload[way], OVERLOAD * found)
                 self.found.peaks[way].append(found)
                 say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s while more come")
         for number in range(plan.rounds):
@@ -97,8 +102,8 @@ class Comparison:
             raise RunError(f"other scores than the worker's, so another model: {', '.join(other)}")
 
         for way in (WORKER, USUAL):
-            self._overload[way] = OVERLOAD * found_at[way]
-            await self._overloaded(way)  # how much too much is: a drain has the processors for itself
+            self._overload[way] = OVERLOAD * found_at[way]  # too much: a drain has the processors for itself
+            self._overload[way] = OVERLOAD * await self._overloaded(way)
 
     def _way(self, way: str) -> Way:
         if way == WORKER:
@@ -152,13 +157,19 @@ class Comparison:
 
     async def _overloaded(self, way: str) -> float:
         """Posts a second while more come than it can do. Broker and generator need their part of the processors then."""
-        run = await self._fed(way, arrivals.poisson(self._overload[way], self._plan.level_seconds))
-        try:
-            found = measures.sustained_rate(run.seen.pairs)
-        except ValueError as error:
-            raise RunError(f"{way}: {error}; raise --level-seconds") from error
-        self._overload[way] = OVERLOAD * found
-        return found
+        per_second = self._overload[way]
+        for _ in range(MOST_TRIES):
+            run = await self._fed(way, arrivals.poisson(per_second, self._plan.level_seconds))
+            try:
+                found = measures.sustained_rate(run.seen.pairs)
+            except ValueError as error:
+                raise RunError(f"{way}: {error}; raise --level-seconds") from error
+            waiting = measures.waiting_at_the_end(run.seen.pairs)
+            if waiting >= found * (PILED_UP_SECONDS + run.fed.latest_seconds):
+                return found
+            say(f"{way}: only {waiting} posts wait after {per_second:.0f} posts/s; once more with {MORE} times as many")
+            per_second *= MORE
+        raise RunError(f"{way}: posts did not pile up at {per_second / MORE:.0f} a second; raise --level-seconds")
 
     async def _level(self, way: str, level: float) -> dict[str, float]:
         per_second = level * self.found.peak(way)

@@ -17,8 +17,11 @@ Scores = Mapping[str, Mapping[str, float]]
 
 @dataclass(slots=True)
 class Found:
-    """Rounds in order. `drains` and `peaks` (while more posts come than a way can do): posts a second; `latencies`: by way and share of its peak, in milliseconds; `alone_ms`: tokenising and scoring a
-    post, without Kafka; `round_trip_ms`: a record from its producer to a consumer, with nothing in between.
+    """Rounds in order.
+
+    `drains`, and `peaks` (while more posts come than a way can do): posts a second; `latencies`: by way and share of its
+    peak, in milliseconds; `alone_ms`: tokenising and scoring a post, without Kafka; `round_trip_ms`: a record from its
+    producer to a consumer, with nothing in between.
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
@@ -102,9 +105,7 @@ def summary(found: Found, level: float) -> dict[str, Any]:
         f"p99_ms_at_{per_cent}_percent": worker_p99,
         f"usual_peer_p99_ms_at_{per_cent}_percent": usual_p99,
         "p99_of_usual_peer": round(found.latency_ratio((WORKER, level, "p99"), (USUAL, level, "p99")), 3),
-        "p99_at_50_percent_of_lone_p50": round(
-            found.latency(WORKER, 0.5, "p99") / found.latency(WORKER, LONE, "p50"), 3
-        ),
+        "p99_at_50_percent_of_lone_p50": round(found.latency_ratio((WORKER, 0.5, "p99"), (WORKER, LONE, "p50")), 3),
         "lone_post_ratio": round(found.lone_ratio(), 3),
         "lone_post_p50_ms": found.latency(WORKER, LONE, "p50"),
         "alone_ms": round(statistics.median(found.alone_ms), 2),

@@ -34,6 +34,7 @@ def test_a_backlog_is_compared_with_the_small_one_beside_it() -> None:
     """The machine had become slower for both."""
     slow = [Point(size, posts_per_second=60.0, memory_mib=200.0) for size in (1_000_000, 1_000)]
     assert failures(LENGTHS, [BACKLOGS[0], *slow], BUDGETS) == []
+    assert "drained at 60" in failures(LENGTHS, [*slow, BACKLOGS[0]], BUDGETS)[0]
 
 
 def test_memory_beyond_the_budget_fails() -> None:

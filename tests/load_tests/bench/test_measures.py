@@ -2,7 +2,17 @@
 
 import pytest
 
-from load_tests.bench.measures import Pair, Second, behind, drain_rate, latencies, pairs, series, sustained_rate
+from load_tests.bench.measures import (
+    Pair,
+    Second,
+    behind,
+    drain_rate,
+    latencies,
+    pairs,
+    series,
+    sustained_rate,
+    waiting_at_the_end,
+)
 from load_tests.history import Kind, Output, Position
 
 A, B, C = (Position(0, number) for number in range(3))
@@ -62,6 +72,19 @@ def test_an_overload_shows_what_is_done_while_posts_come() -> None:
     assert sustained_rate([Pair(10 * number, 10 * number + 5) for number in range(1_000)]) == pytest.approx(
         100, rel=0.01
     )
+
+
+def test_what_came_first_does_not_count_for_a_peak() -> None:
+    """For 2 s all that comes is done at once, then half of it."""
+    cold = [Pair(10 * number, 10 * number) for number in range(200)]
+    assert sustained_rate([*cold, *(Pair(2_000 + 10 * n, 2_000 + 20 * n) for n in range(800))]) == pytest.approx(
+        50, rel=0.02
+    )
+
+
+def test_what_had_no_outcome_when_the_last_was_due_waits_at_the_end() -> None:
+    assert waiting_at_the_end([Pair(0, 5), Pair(5, 11), Pair(10, 10)]) == 1
+    assert waiting_at_the_end([]) == 0
 
 
 @pytest.mark.parametrize("found", [[], [Pair(1, 2)]])

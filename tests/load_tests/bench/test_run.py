@@ -29,5 +29,7 @@ def test_a_bound_that_cannot_be_kept_fails_a_drain(capsys: pytest.CaptureFixture
     assert command.main(line.split()) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["drained_per_second"] > 0
+    assert found["most_waiting"] == found["produced"]  # all were there before the worker
+    assert found["behind_seconds"] > 0
     [failure] = found["failures"]
     assert "p50 latency" in failure

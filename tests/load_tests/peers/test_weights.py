@@ -21,11 +21,6 @@ TEXTS = [text[:300] for text in islice(made_up_texts(), 24)] + ["you people are 
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(BUNDLED_MODEL, tmp_path_factory.mktemp("weights") / "made")
-
-
-@pytest.fixture(scope="module")
 def served() -> list[Scores]:
     classifier = Classifier.load(BUNDLED_MODEL)
     windows = [found[0] for found in classifier.windows([classifier.normalise(text).text for text in TEXTS])]
