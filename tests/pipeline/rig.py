@@ -100,7 +100,7 @@ class Rig:
             score=score,
             limits=replace(limits or Limits(), backoff=BACKOFF),
             clock=asyncio.get_running_loop().time,
-            executor=LoopExecutor(lambda: next(self._delays, 0.0)),
+            executor=lambda threads, _name: LoopExecutor(threads, lambda: next(self._delays, 0.0)),
             transactions=self.transactions,
         )
         self.running: asyncio.Task[None] = asyncio.ensure_future(self.pipeline.run())

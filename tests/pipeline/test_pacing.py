@@ -1,8 +1,9 @@
-"""While windows wait for a scorer records come and outcomes go many at once; where none waits, nothing is delayed."""
+"""While more windows wait than a batch holds, records come and outcomes go many at once; else nothing is delayed."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import pytest
 
@@ -28,7 +29,7 @@ class Encoded:
         return encode(record, outcome)
 
 
-async def test_outcomes_go_on_many_together_while_windows_wait() -> None:
+async def test_outcomes_go_on_many_together_while_more_waits_than_a_batch_holds() -> None:
     encoded = Encoded()
     rig = Rig(*posts(20), limits=ONE_AT_A_TIME, encode=encoded, delays=[0.0, *[SCORING_SECONDS] * 20])
     await rig.settle(20 * SCORING_SECONDS + 0.001)
@@ -42,10 +43,42 @@ async def test_outcomes_go_on_many_together_while_windows_wait() -> None:
 async def test_no_outcome_waits_for_a_batch_that_hangs() -> None:
     encoded = Encoded()
     delays = [0.0, HOLD_SECONDS / 4, 60.0]
-    rig = Rig(*posts(3), limits=ONE_AT_A_TIME, encode=encoded, delays=delays)
+    rig = Rig(*posts(5), limits=ONE_AT_A_TIME, encode=encoded, delays=delays)
     await rig.settle(10)
     assert encoded.at == [pytest.approx(HOLD_SECONDS)]
     await rig.settle(60)
+    await rig.stop()
+
+
+async def test_outcomes_wait_for_nobody_while_each_batch_takes_all_that_waits() -> None:
+    """There is always a post that waits for the scorer."""
+    encoded = Encoded()
+    limits = Limits(scoring_threads=1, batch_tokens=10)
+    rig = Rig(post(0), limits=limits, encode=encoded, delays=repeat(SCORING_SECONDS))
+    for number in range(1, 40):
+        await rig.settle(SCORING_SECONDS / 2)
+        rig.source.append(post(number))
+    await rig.settle(1)
+    assert len(encoded.at) == 40
+    assert max(after - before for before, after in pairwise(encoded.at)) <= SCORING_SECONDS * 1.01
+    await rig.stop()
+
+
+async def test_a_full_batch_is_ready_behind_the_one_being_scored() -> None:
+    called: list[float] = []
+
+    def delays() -> Iterator[float]:
+        for delay in (0.0, *repeat(1.0, 20)):
+            called.append(delay)
+            yield delay
+
+    rig = Rig(*posts(6), limits=Limits(scoring_threads=1, batch_tokens=2), delays=delays())
+    await rig.settle(0.5)
+    assert called == [0.0, 1.0, 1.0]  # preparing, a batch, the next
+    await rig.settle(1)
+    assert called == [0.0, 1.0, 1.0]  # no more waits than a batch holds: others may still join
+    await rig.settle(10)
+    assert rig.observer.batches == [2, 2, 2]
     await rig.stop()
 
 

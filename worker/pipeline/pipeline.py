@@ -41,7 +41,7 @@ class Pipeline:
         observer: Observer,
         limits: Limits,
         clock: Callable[[], float],
-        executor: Executor | None = None,
+        executor: Callable[[int, str], Executor] = ThreadPoolExecutor,
         transactions: Transactions | None = None,
     ) -> None:
         self._source = source
@@ -51,12 +51,13 @@ class Pipeline:
         self._observer = observer
         self._limits = limits
         self._clock = clock
-        self._executor = executor or ThreadPoolExecutor(limits.scoring_threads + 1, "pipeline")
+        self._preparing, self._scorers = executor(1, "prepare"), executor(limits.scoring_threads, "score")
         self._budget = Budget(limits.max_posts, limits.max_bytes)
         self._gate = IntakeGate(limits.breaker, self._budget, observer, clock)
         self._scoring = Scoring(
             score,
-            executor=self._executor,
+            executor=self._scorers,
+            threads=limits.scoring_threads,
             batch_tokens=limits.batch_tokens,
             known=limits.known_windows,
             observer=observer,
@@ -113,16 +114,15 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                tasks = [group.create_task(self._scoring.work()) for _ in range(self._limits.scoring_threads)]
-                tasks.append(group.create_task(self._scoring.hand_over()))
-                tasks.append(group.create_task(self._commits.regularly(self._lanes)))
+                tasks = [*map(group.create_task, (*self._scoring.loops(), self._commits.regularly(self._lanes)))]
                 await self._source.join(self)
                 await self._take_in()
                 await self.revoked(list(self._lanes))
                 for task in tasks:
                     task.cancel()
         finally:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            for executor in (self._preparing, self._scorers):
+                executor.shutdown(wait=False, cancel_futures=True)
 
     # Rebalance
 
@@ -236,7 +236,7 @@ class Pipeline:
             if self._drain_left() <= 0:
                 return  # the rest is read again
             start = self._clock()
-            prepared = await loop.run_in_executor(self._executor, self._prepare, [entry.record for _, entry in chunk])
+            prepared = await loop.run_in_executor(self._preparing, self._prepare, [entry.record for _, entry in chunk])
             self._observer.tokenised(len(chunk), self._clock() - start)
             for (lane, entry), result in zip(chunk, prepared, strict=True):
                 if isinstance(result, Scorable):

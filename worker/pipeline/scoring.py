@@ -6,11 +6,12 @@ the same window: a score does not depend on its batch, so a score that is kept i
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from worker.core.batching import LOOK_AHEAD, plan
 from worker.core.errors import Reason, Rejected
@@ -22,10 +23,10 @@ from worker.core.types import Scorable, Scored, Scores, Window
 from worker.pipeline.lane import Lane
 
 HOLD_SECONDS = 0.02
-"""How long outcomes wait for others while windows wait for a scorer: see `Scoring._hand_over`."""
+"""How long outcomes wait for others while more windows wait than a batch holds: see `Scoring._hand_over`."""
 
 READ_SECONDS = 0.02
-"""How long records wait in the broker for others while windows wait for a scorer: see `Scoring.wanted`."""
+"""How long records wait in the broker for others while more windows wait than a batch holds: see `Scoring.wanted`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,13 +61,14 @@ class Item:
 
 
 class Scoring:
-    """The queue of windows and the scorers that empty it."""
+    """The queue of windows and the scorers that empty it: the executor's `threads`."""
 
     def __init__(
         self,
         score: Score,
         *,
         executor: Executor,
+        threads: int,
         batch_tokens: int,
         known: int,
         observer: Observer,
@@ -75,6 +77,8 @@ class Scoring:
     ) -> None:
         self._score = score
         self._executor = executor
+        self._threads = threads
+        self._running = 0  # batches, with the one that is ready
         self._batch_tokens = batch_tokens
         self._observer = observer
         self._finished = finished
@@ -86,8 +90,8 @@ class Scoring:
         self._outcomes: list[tuple[Job, Outcome]] = []
         self._handed_over_at = clock()
         self._held = asyncio.Event()  # set while outcomes wait for others
-        self._taken = asyncio.Event()  # set while no window waits
-        self._taken.set()
+        self._emptied = asyncio.Event()  # set while the last batch left nothing waiting
+        self._emptied.set()
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
         """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
@@ -96,8 +100,6 @@ class Scoring:
             self._queue.extend(Item(window, [job]) for window in post.windows)
         else:
             self._put_new(job, self._known)
-        if self._queue:
-            self._taken.clear()
         self._waiting.set()
         self._hand_over()
 
@@ -117,45 +119,59 @@ class Scoring:
         self._observer.looked_up(hits, shared, len(job.post.windows) - hits - shared)
 
     async def wanted(self) -> None:
-        """Wait until no window waits for a scorer, READ_SECONDS at most: the later poll brings more records at once."""
-        if self._queue:
+        """Wait until a batch takes all that waits, READ_SECONDS at most: the later poll brings more records at once."""
+        if not self._emptied.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_SECONDS):
-                    await self._taken.wait()
+                    await self._emptied.wait()
 
-    async def work(self) -> None:
-        """Score batch after batch, until cancelled. Run one of these for each scoring thread."""
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """What to run until it is cancelled: one loop more than threads, so that a full batch is ready for the next free one.
+
+        It need not wait for the event loop then.
+        """
+        return [*(self._work() for _ in range(self._threads + 1)), self._hand_over_in_time()]
+
+    async def _work(self) -> None:
         while True:
-            batch = self._take()
-            if batch:
+            if batch := self._take():
                 now = self._clock()
                 for job in (job for item in batch for job in item.jobs):
                     self._observer.queued(job.entry.record, now - job.queued_at)
+                self._running += 1
                 await self._run(batch)
+                self._running -= 1
             else:
                 self._hand_over()
                 self._waiting.clear()
                 await self._waiting.wait()
 
-    async def hand_over(self) -> None:
-        """Let no outcome wait longer than HOLD_SECONDS, however long the next batch takes. Run one of these, until cancelled."""
+    async def _hand_over_in_time(self) -> None:
+        """Let no outcome wait longer than HOLD_SECONDS, however long the next batch takes."""
         while True:
             await self._held.wait()
             await asyncio.sleep(HOLD_SECONDS - (self._clock() - self._handed_over_at))
             self._hand_over_now()
 
     def _take(self) -> list[Item]:
-        """Remove the next batch from the queue; what no longer matters is dropped on the way."""
+        """Remove the next batch from the queue; what no longer matters is dropped on the way.
+
+        Empty where no thread is free, unless more waits than a batch holds: until one is, others may join it.
+        """
         while self._queue and not self._queue[0].wanted:
             self._leave(self._queue.popleft())
         head = list(islice(self._queue, LOOK_AHEAD))
         chosen = plan([len(item.window) for item in head], self._batch_tokens)
+        if self._running >= self._threads and len(chosen) == len(self._queue):
+            return []
         for _ in head:
             self._queue.popleft()
         kept = set(chosen)
         self._queue.extendleft(item for i, item in reversed(list(enumerate(head))) if i not in kept)
-        if not self._queue:
-            self._taken.set()
+        if self._queue:
+            self._emptied.clear()
+        else:
+            self._emptied.set()
         return [head[i] for i in chosen]
 
     async def _run(self, batch: Sequence[Item]) -> None:
@@ -188,11 +204,11 @@ class Scoring:
             await self._run(wanted[middle:])
 
     def _timed(self, batch: Sequence[Item]) -> tuple[list[Scores], float]:
-        start = self._clock()
+        begun = self._clock()
         scores = self._score([item.window for item in batch])
         if len(scores) != len(batch):
             raise ValueError(f"{len(scores)} scores for {len(batch)} windows")
-        return scores, self._clock() - start
+        return scores, self._clock() - begun
 
     def _settle(self, item: Item, scores: Scores) -> None:
         if not all(0.0 <= score <= 1.0 for score in scores):  # NaN too: it must never pass as harmless
@@ -217,11 +233,11 @@ class Scoring:
                 self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
 
     def _hand_over(self) -> None:
-        """Outcomes go on at once where no window waits for a scorer; else many together, every HOLD_SECONDS.
+        """Outcomes go on at once where the last batch took all that waited; else many together, every HOLD_SECONDS.
 
         What the event loop and the broker do for one record they do for many.
         """
-        if not self._queue or self._clock() - self._handed_over_at >= HOLD_SECONDS:
+        if self._emptied.is_set() or self._clock() - self._handed_over_at >= HOLD_SECONDS:
             self._hand_over_now()
         elif self._outcomes:
             self._held.set()
