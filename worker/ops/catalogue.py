@@ -52,7 +52,7 @@ CLOCK_SKEW = Metric(
 
 # The model
 QUEUE_WAIT = Metric(
-    "queue_wait_seconds", "histogram", "Time a tokenised window waited for a scoring thread.", buckets=LATENCY
+    "queue_wait_seconds", "histogram", "Time a tokenised window waited for its batch.", buckets=LATENCY
 )
 TOKENIZE = Metric(
     "tokenize_seconds",
