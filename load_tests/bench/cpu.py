@@ -1,4 +1,4 @@
-"""Who used the processors: worker, broker and generator, from /proc."""
+"""Who used the processors: worker, broker and generator, and other guests of the machine, from /proc."""
 
 import asyncio
 import os
@@ -22,6 +22,27 @@ class Sample:
 def sample(pids: Mapping[str, int]) -> Sample:
     """Raises psutil.NoSuchProcess where one has ended."""
     return Sample(time.time(), {name: sum(map(_seconds, _family(pid))) for name, pid in pids.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Seconds of all processors so far, and of these the ones that other guests took while there was work here."""
+
+    whole: float
+    stolen: float
+
+
+def machine() -> Machine:
+    """Where the system says nothing of other guests, 0 were taken."""
+    times = psutil.cpu_times()
+    parts = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    return Machine(sum(getattr(times, part, 0.0) for part in parts), getattr(times, "steal", 0.0))
+
+
+def stolen_share(before: Machine, after: Machine) -> float:
+    """Of the time between the two."""
+    whole = after.whole - before.whole
+    return round((after.stolen - before.stolen) / whole, 3) if whole > 0 else 0.0
 
 
 def _family(pid: int) -> Iterable[psutil.Process]:

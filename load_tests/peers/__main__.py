@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from load_tests.bench import cpu
 from load_tests.bench.lab import Lab
 from load_tests.corpus import posts
 from load_tests.drive import RunError, say
@@ -34,6 +35,7 @@ posts, the first of the same. A peak is what a way does while posts pile up befo
 part of the processors then. Latencies are at shares of each way's own peak, open loop, from when a post was due until
 the broker had its verdict; a lone post is one of two a second on an idle worker, and lone_post_ratio compares it with
 tokenising, scoring and two round trips to the broker. Ratios are medians of rounds, each with its round's peer.
+stolen_share is the part of the processors that other guests of the machine had meanwhile.
 
 A table comes first on stdout, then one JSON object on the last line."""
 
@@ -64,11 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if min(numbers) <= 0:
         parser.error("all numbers must be more than 0")
     try:
+        before = cpu.machine()
         found, level = asyncio.run(_compare(options))
     except (RunError, HarnessError, FileNotFoundError) as error:
         say(str(error))
         return 1
-    result = summary(found, level)
+    result = summary(found, level) | {"stolen_share": cpu.stolen_share(before, cpu.machine())}
     print(markdown(found))
     print(json.dumps(result))
     if options.out is not None:

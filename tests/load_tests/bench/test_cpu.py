@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from load_tests.bench.cpu import Sample, cores, sample
+from load_tests.bench.cpu import Machine, Sample, cores, machine, sample, stolen_share
 
 BUSY = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass\nprint(flush=True); input()"
 
@@ -30,3 +30,16 @@ def test_a_childs_time_is_its_parents() -> None:
         assert used["shell"] >= 0.5
         assert used["own"] <= time.process_time() + 0.1
         shell.communicate(b"\n")
+
+
+def test_what_other_guests_took_is_a_share_of_all_processors() -> None:
+    assert stolen_share(Machine(100.0, 5.0), Machine(140.0, 15.0)) == 0.25
+    assert stolen_share(Machine(100.0, 5.0), Machine(100.0, 5.0)) == 0.0
+
+
+def test_the_machines_time_goes_on() -> None:
+    before = machine()
+    time.sleep(0.1)
+    after = machine()
+    assert after.whole > before.whole
+    assert after.stolen >= before.stolen >= 0.0

@@ -85,4 +85,5 @@ def test_every_way_is_compared_on_a_real_broker(
     assert min(found["posts_per_second"].values()) > 0
     ratios = ("vs_usual_peer", "vs_hf_pipeline", "of_model_only", "lone_post_ratio", "drain_of_peak")
     assert min(found[name] for name in ratios) > 0
+    assert 0 <= found["stolen_share"] < 1
     assert found["p99_ms_at_80_percent"] == found["latency_ms"]["worker 80%"]["p99"] > 0
