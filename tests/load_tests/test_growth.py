@@ -54,6 +54,7 @@ def test_memory_and_rate_are_of_a_real_worker(
 ) -> None:
     monkeypatch.setattr("load_tests.growth.LENGTHS", (1, 100))
     monkeypatch.setattr("load_tests.growth.BUDGETS", (100,))
+    monkeypatch.setattr("load_tests.growth.SLOWER", 0.0)  # in two seconds anything may be slower
     assert main(["--seconds", "2", "--largest", "1000", "--out", str(tmp_path)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [point["size"] for point in found["length"]] == [1, 100]
