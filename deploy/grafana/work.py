@@ -20,7 +20,7 @@ INFERENCE: Sequence[Panel] = (
     ),
     lines(
         "Time of a stage, 95 %",
-        "Tokenising: a chunk of records. Queue: a window's wait for a scoring thread. Model: one call.",
+        "Tokenising: a chunk of records. Queue: a window's wait for its batch. Model: one call.",
         "s",
         Query(quantile(0.95, "moderation_tokenize_seconds"), "tokenising"),
         Query(quantile(0.95, "moderation_queue_wait_seconds"), "queue"),

@@ -74,9 +74,9 @@ class Comparison:
                 say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s")
             for way in (WORKER, USUAL):
                 found = await self._overloaded(way)
-                self._overload[way] = max(self._overload[way], OVERLOAD * found)
+                self._overload[way] = OVERLOAD * found
                 self.found.peaks[way].append(found)
-                say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s while more come")
+                say(f"round {number + 1} of {plan.rounds}: {way} {found:.0f} posts/s while posts pile up")
         for number in range(plan.rounds):
             await self._lone()
             for way, level in [*((WORKER, level) for level in plan.levels), (USUAL, plan.levels[-1])]:
@@ -156,7 +156,7 @@ class Comparison:
         say(f"a lone post: {found}; a round trip to the broker: {trip:.1f} ms")
 
     async def _overloaded(self, way: str) -> float:
-        """Posts a second while more come than it can do. Broker and generator need their part of the processors then."""
+        """Posts a second while posts pile up. Broker and generator need their part of the processors then."""
         per_second = self._overload[way]
         for _ in range(MOST_TRIES):
             run = await self._fed(way, arrivals.poisson(per_second, self._plan.level_seconds))

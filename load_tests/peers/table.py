@@ -37,7 +37,7 @@ class Found:
         return statistics.median(self.drains[way])
 
     def peak(self, way: str) -> float:
-        """Posts a second while more come: the median of its rounds."""
+        """Posts a second while posts pile up: the median of its rounds."""
         return statistics.median(self.peaks[way])
 
     def latency(self, way: str, level: float, which: str) -> float:
@@ -54,7 +54,7 @@ class Found:
         return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
     def drain_of_peak(self, way: str) -> float:
-        """A backlog's rate against that while more come, round by round."""
+        """A backlog's rate against that while posts pile up, round by round."""
         return statistics.median(a / b for a, b in zip(self.drains[way], self.peaks[way], strict=True))
 
     def lone_ratio(self) -> float:
@@ -81,7 +81,7 @@ def markdown(found: Found) -> str:
         lines.append(
             f"| {way} | {found.drain(way):.0f} | {found.ratio(way, USUAL):.2f} | {each} | {found.sizes[way]} |"
         )
-    lines += ["", "| way | posts/s while more come (its peak) | rounds |", "|---|---|---|"]
+    lines += ["", "| way | posts/s while posts pile up (its peak) | rounds |", "|---|---|---|"]
     for way, rounds in found.peaks.items():
         lines.append(f"| {way} | {found.peak(way):.0f} | {', '.join(f'{one:.0f}' for one in rounds)} |")
     lines += ["", "| way | share of its peak | p50 ms | p99 ms |", "|---|---|---|---|"]

@@ -7,7 +7,7 @@ from itertools import pairwise, repeat
 
 import pytest
 
-from tests.pipeline.fakes import encode, post, posts
+from tests.pipeline.fakes import B, encode, post, posts
 from tests.pipeline.rig import Rig
 from worker.core.ports import Outcome
 from worker.core.types import Outgoing, Record
@@ -35,7 +35,7 @@ async def test_outcomes_go_on_many_together_while_more_waits_than_a_batch_holds(
     await rig.settle(20 * SCORING_SECONDS + 0.001)
     handed_over = sorted(set(encoded.at))
     assert rig.sink.values() == [f"{n} scored" for n in range(20)]
-    assert len(handed_over) <= 20 * SCORING_SECONDS / HOLD_SECONDS + 1
+    assert len(handed_over) <= 20 * SCORING_SECONDS / HOLD_SECONDS + 2  # the last two wait for nobody
     assert max(after - before for before, after in pairwise(handed_over)) < 2 * HOLD_SECONDS
     await rig.stop()
 
@@ -61,6 +61,29 @@ async def test_outcomes_wait_for_nobody_while_each_batch_takes_all_that_waits() 
     await rig.settle(1)
     assert len(encoded.at) == 40
     assert max(after - before for before, after in pairwise(encoded.at)) <= SCORING_SECONDS * 1.01
+    await rig.stop()
+
+
+async def test_outcomes_do_not_wait_for_what_will_fit_in_the_next_batch() -> None:
+    """One batch is scored, one is ready, and the rest would not fill another."""
+    encoded = Encoded()
+    limits = Limits(scoring_threads=1, batch_tokens=2)
+    rig = Rig(*posts(5), limits=limits, encode=encoded, delays=[0.0, HOLD_SECONDS / 4, 1.0])
+    await rig.settle(0.5)
+    assert encoded.at == [HOLD_SECONDS / 4] * 2
+    await rig.settle(2)
+    await rig.stop()
+
+
+async def test_outcomes_do_not_wait_for_windows_that_nobody_wants_any_more() -> None:
+    encoded = Encoded()
+    limits = Limits(scoring_threads=1, batch_tokens=1, drain_timeout=0.001)
+    rig = Rig(post(0), *posts(5, B), limits=limits, encode=encoded, delays=[0.0, HOLD_SECONDS / 4, 60.0])
+    await rig.settle(0.001)
+    await rig.source.revoke(B)
+    await rig.settle(0.5)
+    assert encoded.at == [HOLD_SECONDS / 4]
+    await rig.settle(60)
     await rig.stop()
 
 
@@ -90,7 +113,7 @@ async def test_the_last_outcome_waits_for_nobody() -> None:
     await rig.stop()
 
 
-async def test_records_are_read_many_together_while_windows_wait() -> None:
+async def test_records_are_read_many_together_while_more_waits_than_a_batch_holds() -> None:
     rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 1.0])
     await rig.settle(0.01)
     before = len(rig.source.polled)
@@ -121,20 +144,23 @@ async def test_every_scorer_hands_over_and_is_fed(scorers: int) -> None:
     await rig.stop()
 
 
-async def test_a_stop_does_not_wait_for_the_next_read() -> None:
+async def test_a_stop_reads_no_more() -> None:
     rig = Rig(post(0), limits=ONE_AT_A_TIME, delays=[0.0, 0.0, 0.0, HOLD_SECONDS / 2])
     await rig.settle(1)
     rig.source.append(*posts(3, first=1))
     await rig.settle(0.001)
+    polled = len(rig.source.polled)
     await rig.stop()
+    assert len(rig.source.polled) == polled
     assert rig.sink.values() == [f"{n} scored" for n in range(len(rig.observer.read))]
 
 
-async def test_a_defect_in_handing_over_is_not_taken_for_the_models() -> None:
+@pytest.mark.parametrize("seconds", [2 * HOLD_SECONDS, HOLD_SECONDS / 4])
+async def test_a_defect_in_handing_over_is_not_taken_for_the_models(seconds: float) -> None:
     def broken(_record: Record, _outcome: Outcome) -> tuple[Outgoing, ...]:
         raise RuntimeError("a defect")
 
-    rig = Rig(*posts(3), limits=ONE_AT_A_TIME, encode=broken, delays=[0.0, *[2 * HOLD_SECONDS] * 3])
+    rig = Rig(*posts(5), limits=ONE_AT_A_TIME, encode=broken, delays=[0.0, seconds, *[2 * HOLD_SECONDS] * 5])
     with pytest.raises(ExceptionGroup) as raised:
         await rig.running
     assert raised.group_contains(RuntimeError, match="a defect")

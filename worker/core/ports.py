@@ -98,7 +98,7 @@ class Observer(Protocol):
         """Windows of a post whose scores were known, are on their way for another post, or are to be found out."""
 
     def queued(self, record: Record, seconds: float) -> None:
-        """A window of this record waited for a scorer, and is scored from now on."""
+        """A window of this record waited for its batch, which is scored now or next."""
 
     def scored(self, posts: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """A batch was scored; `posts` counts its windows."""

@@ -51,9 +51,7 @@ CLOCK_SKEW = Metric(
 )
 
 # The model
-QUEUE_WAIT = Metric(
-    "queue_wait_seconds", "histogram", "Time a tokenised window waited for its batch.", buckets=LATENCY
-)
+QUEUE_WAIT = Metric("queue_wait_seconds", "histogram", "Time a tokenised window waited for its batch.", buckets=LATENCY)
 TOKENIZE = Metric(
     "tokenize_seconds",
     "histogram",

@@ -70,7 +70,7 @@ class Metrics:
             counter.inc(windows)
 
     def queued(self, record: Record, seconds: float) -> None:
-        """A window waited for a scorer."""
+        """A window waited for its batch."""
         del record
         self._queue_wait.observe(seconds)
 

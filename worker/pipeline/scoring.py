@@ -90,8 +90,8 @@ class Scoring:
         self._outcomes: list[tuple[Job, Outcome]] = []
         self._handed_over_at = clock()
         self._held = asyncio.Event()  # set while outcomes wait for others
-        self._emptied = asyncio.Event()  # set while the last batch left nothing waiting
-        self._emptied.set()
+        self._fits = asyncio.Event()  # set while one batch holds all that waits
+        self._fits.set()
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
         """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
@@ -119,11 +119,11 @@ class Scoring:
         self._observer.looked_up(hits, shared, len(job.post.windows) - hits - shared)
 
     async def wanted(self) -> None:
-        """Wait until a batch takes all that waits, READ_SECONDS at most: the later poll brings more records at once."""
-        if not self._emptied.is_set():
+        """Wait until one batch holds all that waits, READ_SECONDS at most: the later poll brings more records at once."""
+        if not self._fits.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(READ_SECONDS):
-                    await self._emptied.wait()
+                    await self._fits.wait()
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """What to run until it is cancelled: one loop more than threads, so that a full batch is ready for the next free one.
@@ -162,16 +162,16 @@ class Scoring:
             self._leave(self._queue.popleft())
         head = list(islice(self._queue, LOOK_AHEAD))
         chosen = plan([len(item.window) for item in head], self._batch_tokens)
-        if self._running >= self._threads and len(chosen) == len(self._queue):
+        if len(chosen) == len(self._queue):
+            self._fits.set()
+        else:
+            self._fits.clear()
+        if self._running >= self._threads and self._fits.is_set():
             return []
         for _ in head:
             self._queue.popleft()
         kept = set(chosen)
         self._queue.extendleft(item for i, item in reversed(list(enumerate(head))) if i not in kept)
-        if self._queue:
-            self._emptied.clear()
-        else:
-            self._emptied.set()
         return [head[i] for i in chosen]
 
     async def _run(self, batch: Sequence[Item]) -> None:
@@ -233,11 +233,11 @@ class Scoring:
                 self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
 
     def _hand_over(self) -> None:
-        """Outcomes go on at once where the last batch took all that waited; else many together, every HOLD_SECONDS.
+        """Outcomes go on at once where one batch holds all that waits; else many together, HOLD_SECONDS apart at most.
 
         What the event loop and the broker do for one record they do for many.
         """
-        if self._emptied.is_set() or self._clock() - self._handed_over_at >= HOLD_SECONDS:
+        if self._fits.is_set() or self._clock() - self._handed_over_at >= HOLD_SECONDS:
             self._hand_over_now()
         elif self._outcomes:
             self._held.set()
