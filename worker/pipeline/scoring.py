@@ -204,11 +204,11 @@ class Scoring:
             await self._run(wanted[middle:])
 
     def _timed(self, batch: Sequence[Item]) -> tuple[list[Scores], float]:
-        begun = self._clock()
+        start = self._clock()
         scores = self._score([item.window for item in batch])
         if len(scores) != len(batch):
             raise ValueError(f"{len(scores)} scores for {len(batch)} windows")
-        return scores, self._clock() - begun
+        return scores, self._clock() - start
 
     def _settle(self, item: Item, scores: Scores) -> None:
         if not all(0.0 <= score <= 1.0 for score in scores):  # NaN too: it must never pass as harmless
