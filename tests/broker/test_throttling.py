@@ -23,8 +23,6 @@ async def test_a_throttled_worker_is_slow_and_loses_nothing(
     client = topics("client")
     await asyncio.to_thread(set_quotas, kafka, client, **QUOTAS)
     short = {"MODERATION_CLIENT_ID": client, "MODERATION_REQUEST_TIMEOUT_SECONDS": "2"}
-    # A transaction of 100 verdicts may never get through in that time: see docs/operations.md.
-    short["MODERATION_MAX_IN_FLIGHT_POSTS"] = "20"
     async with scene(kafka, topics, tmp_path, partitions=2) as stage:
         sent = await stage.produce(made_up_posts(200))
         worker = stage.worker("a", SLOW | short | {"MODERATION_DELIVERY": delivery})

@@ -12,7 +12,8 @@ from tests.pipeline.rig import Rig
 from worker.core.ports import Outcome
 from worker.core.types import Outgoing, Record
 from worker.pipeline import Limits
-from worker.pipeline.scoring import HOLD_SECONDS, READ_SECONDS
+from worker.pipeline.outcomes import HOLD_SECONDS
+from worker.pipeline.scoring import READ_SECONDS
 
 SCORING_SECONDS = HOLD_SECONDS / 4
 ONE_AT_A_TIME = Limits(scoring_threads=1, batch_tokens=1)
@@ -105,6 +106,17 @@ async def test_a_full_batch_is_ready_behind_the_one_being_scored() -> None:
     await rig.stop()
 
 
+@pytest.mark.parametrize("scorers", [1, 2])
+async def test_windows_of_all_lengths_behind_busy_scorers_are_scored_once_and_leave_in_order(scorers: int) -> None:
+    lengths = [1, 8, 2, 8, 1, 3, 8, 1, 1, 5, 2, 1]
+    many = [post(n, tokens=" ".join("1" * length)) for n, length in enumerate(lengths)]
+    rig = Rig(*many, limits=Limits(scoring_threads=scorers, batch_tokens=8), delays=[0.0, *repeat(1.0, 20)])
+    await rig.settle(20)
+    assert sum(rig.observer.batches) == len(lengths)
+    assert rig.sink.values() == [f"{n} scored" for n in range(len(lengths))]
+    await rig.stop()
+
+
 async def test_the_last_outcome_waits_for_nobody() -> None:
     encoded = Encoded()
     rig = Rig(post(0), limits=ONE_AT_A_TIME, encode=encoded, delays=[0.0, SCORING_SECONDS])
@@ -139,7 +151,9 @@ async def test_a_record_is_read_at_once_while_no_window_waits() -> None:
 async def test_every_scorer_hands_over_and_is_fed(scorers: int) -> None:
     limits = replace(ONE_AT_A_TIME, scoring_threads=scorers)
     rig = Rig(*posts(30), limits=limits, delays=[0.0, *[SCORING_SECONDS] * 30])
-    await rig.settle(30 * SCORING_SECONDS / scorers + HOLD_SECONDS)
+    await rig.settle(30 * SCORING_SECONDS / scorers + 0.001)
+    assert rig.observer.batches == [1] * 30
+    await rig.settle(HOLD_SECONDS)
     assert rig.sink.values() == [f"{n} scored" for n in range(30)]
     await rig.stop()
 

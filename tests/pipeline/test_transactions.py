@@ -7,7 +7,7 @@ from tests.pipeline.rig import Rig
 from tests.pipeline.transactions import FakeTransactions
 from worker.core.errors import Transient
 from worker.pipeline import Limits
-from worker.pipeline.lane import TRANSACTION_RECORDS
+from worker.pipeline.transaction_size import MOST_RECORDS
 
 SELDOM = Limits(commit_interval=50.0)
 OFTEN = Limits(commit_interval=0.1)
@@ -37,10 +37,59 @@ async def test_outputs_and_offset_are_committed_together() -> None:
     await rig.stop()
 
 
-async def test_large_transaction_is_committed_before_its_time() -> None:
-    rig = Rig(*posts(TRANSACTION_RECORDS + 20), limits=SELDOM, transactional=True)
+async def test_transaction_that_holds_what_it_may_is_committed_before_its_time() -> None:
+    rig = Rig(*posts(MOST_RECORDS + 20), limits=SELDOM, transactional=True)
     await rig.settle(1)
-    assert sink_of(rig).commits
+    assert sink_of(rig).commits == [(A, MOST_RECORDS)]
+    await rig.stop()
+    assert sink_of(rig).shown() == verdicts(MOST_RECORDS + 20)
+
+
+async def test_drain_of_more_than_one_transaction_holds_waits_for_all() -> None:
+    rig = Rig(*posts(2 * MOST_RECORDS + 20), limits=SELDOM, transactional=True)
+    sink_of(rig).commit_seconds[A] = 1.0
+    await rig.settle(0.5)
+    await rig.source.revoke(A)
+    assert sink_of(rig).shown() == verdicts(2 * MOST_RECORDS + 20)
+    await rig.stop()
+
+
+async def test_transactions_that_came_to_nothing_begin_small_whoever_failed() -> None:
+    rig = Rig(*posts(20), *posts(20, B), limits=SELDOM, transactional=True)
+    sink = sink_of(rig)
+    sink.commit_seconds[B] = 1.0  # it is that of A which fails
+    sink.commit_faults = [Transient("outcome unknown")]
+    await rig.settle(200)
+    for partition in (A, B):
+        assert [offset for committed, offset in sink.commits if committed == partition] == [1, 3, 7, 15, 20]
+    await rig.stop()
+
+
+async def test_one_partition_with_small_transactions_does_not_hurry_others() -> None:
+    rig = Rig(*posts(20), limits=SELDOM, transactional=True)
+    sink = sink_of(rig)
+    sink.commit_faults = [Transient("outcome unknown")]
+    await rig.settle(50)
+    rig.source.append(*posts(20, B))
+    await rig.settle(10)
+    assert [offset for partition, offset in sink.commits if partition == A] == [1, 3, 7, 15]
+    assert [offset for partition, offset in sink.commits if partition == B] == []
+    await rig.stop()
+
+
+async def test_end_of_the_input_waits_for_all_transactions() -> None:
+    rig = Rig(*posts(2 * MOST_RECORDS + 20), limits=SELDOM, ends=True, transactional=True)
+    await rig.running
+    assert sink_of(rig).shown() == verdicts(2 * MOST_RECORDS + 20)
+
+
+async def test_transactions_that_only_get_through_while_they_are_small_go_on() -> None:
+    rig = Rig(*posts(100), *posts(100, B), limits=OFTEN, transactional=True)
+    sink = sink_of(rig)
+    sink.most_records = 5
+    await rig.settle(300)
+    assert [sent.value for sent in sink.visible if sent.partition == A] == verdicts(100)
+    assert [sent.value for sent in sink.visible if sent.partition == B] == verdicts(100)
     await rig.stop()
 
 

@@ -19,6 +19,7 @@ class FakeTransactions(FakeSink):
         self.commit_seconds: dict[Partition, float] = {}
         self.commit_faults: list[Exception] = []
         self.lost_answers: list[Exception] = []  # of commits that went well
+        self.most_records = 10**6  # a transaction of more never gets through in time
         self._source = source
         self._open: dict[Partition, list[Sent]] = defaultdict(list)
 
@@ -29,12 +30,17 @@ class FakeTransactions(FakeSink):
 
     async def commit(self, partition: Partition, offset: int) -> None:
         assert not self.halted, "a transaction was committed after a failure"
+        resets = len(self.resets)
         await asyncio.sleep(self.commit_seconds.get(partition, 0.0))
-        if self.commit_faults:
-            raise self.commit_faults.pop(0)
         if self.halted:
             raise Transient("given up")
+        if len(self.resets) > resets:
+            raise Transient("the producer was replaced")
+        if self.commit_faults:
+            raise self.commit_faults.pop(0)
         stored = self._open.pop(partition, [])
+        if len(stored) > self.most_records:
+            raise Transient("too late")
         assert all(sent.future.done() and sent.future.exception() is None for sent in stored)
         assert offset == max(_offset(sent) for sent in stored) + 1
         self.visible += stored

@@ -86,9 +86,9 @@ class Ledger:
         yield from self._waiting
 
     @property
-    def in_transit(self) -> bool:
-        """Whether an output handed over still lacks its acknowledgement."""
-        return bool(self._sent)
+    def in_transit(self) -> int:
+        """Positions handed over that are not finished yet."""
+        return len(self._sent)
 
     def released_since(self) -> float | None:
         """When the oldest output that still lacks an acknowledgement was handed over."""

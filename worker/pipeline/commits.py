@@ -11,6 +11,7 @@ from worker.core.trouble import Trouble
 from worker.core.types import Partition
 from worker.pipeline.lane import Lane
 from worker.pipeline.limits import Limits
+from worker.pipeline.transaction_size import TransactionSize
 
 SETTLE_SECONDS = 5.0
 """Sending stands still while a transaction waits for its acknowledgements: for so long at most, then it goes on."""
@@ -33,13 +34,15 @@ class Commits:
         self._clock = clock
         self._done = done
         self._lock = asyncio.Lock()
-        self._due = asyncio.Event()
         self.trouble: Trouble | None = None
         """Since when commits fail, and why."""
 
-    @property
-    def due(self) -> Callable[[], None] | None:
-        """What a lane calls when its transaction has grown large; None where there are no transactions."""
+    def begin(self, lane: Lane) -> None:
+        """Commit this lane now, where only that publishes what it stored. Does not wait for it."""
+
+    def transaction(self, partition: Partition) -> TransactionSize | None:
+        """What this partition's transactions hold at most; None where there are none."""
+        del partition
         return None
 
     async def commit(self, lanes: Iterable[Lane]) -> None:
@@ -66,10 +69,7 @@ class Commits:
         deadline = self._limits.backoff.deadline
         failing_since: float | None = None
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.commit_interval):
-                    await self._due.wait()
-            self._due.clear()
+            await asyncio.sleep(self._limits.commit_interval)
             try:
                 await self._tick(lanes.values())
                 failing_since = None
@@ -108,11 +108,18 @@ class TransactionalCommits(Commits):
         super().__init__(*arguments, **more)  # type: ignore[arg-type]
         self._transactions = transactions
         self._running: dict[Lane, asyncio.Task[None]] = {}
+        self._sizes: dict[Partition, TransactionSize] = {}
+        self._group: asyncio.TaskGroup | None = None
 
-    @property
-    def due(self) -> Callable[[], None] | None:
-        """See Commits."""
-        return self._due.set
+    def begin(self, lane: Lane) -> None:
+        """See Commits. One at a time: that which runs takes what is there when it gets its turn."""
+        if lane not in self._running and self._group is not None:
+            task = self._running[lane] = self._group.create_task(self._commit(lane))
+            task.add_done_callback(partial(self._ended, lane))
+
+    def transaction(self, partition: Partition) -> TransactionSize:
+        """See Commits. It outlives the partition's lanes: each failure closes them."""
+        return self._sizes.setdefault(partition, TransactionSize())
 
     async def commit(self, lanes: Iterable[Lane]) -> None:
         """Commit the open transactions of these lanes. What fails is told to its lane, which makes the pipeline recover."""
@@ -122,15 +129,14 @@ class TransactionalCommits(Commits):
 
     async def regularly(self, lanes: Mapping[Partition, Lane]) -> None:
         """See Commits."""
-        async with asyncio.TaskGroup() as self._group:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
             await super().regularly(lanes)
 
     async def _tick(self, lanes: Iterable[Lane]) -> None:
         """Begin commits without waiting for them: one that takes long must not delay those of other lanes."""
         for lane in lanes:
-            if lane not in self._running:
-                task = self._running[lane] = self._group.create_task(self._commit(lane))
-                task.add_done_callback(partial(self._ended, lane))
+            self.begin(lane)
 
     def _ended(self, lane: Lane, _task: "asyncio.Task[None]") -> None:
         del self._running[lane]

@@ -9,10 +9,7 @@ from worker.core.budget import Budget
 from worker.core.ledger import Entry, Ledger
 from worker.core.ports import Observer, Sink
 from worker.core.types import Outgoing, Partition, Record
-
-TRANSACTION_RECORDS = 500
-"""Stored records after which a transaction is due whatever the commit interval: bounds what an abort does again."""
-
+from worker.pipeline.transaction_size import TransactionSize
 
 QUIET_SECONDS = 5.0
 """A partition in which nothing was found for so long since it was opened has nothing to read."""
@@ -21,8 +18,9 @@ QUIET_SECONDS = 5.0
 class Lane:
     """Everything in flight for one partition, from assignment to revocation.
 
-    `due` None: outputs count as published once acknowledged, and offsets are committed now and then. Else they are
-    part of a transaction: they are published once it is committed, and `due` is called when it has grown large.
+    Without `transaction` outputs count as published once acknowledged, and offsets are committed now and then. With it
+    they are published once a transaction is committed; where it holds what it may, `due` is called, and the rest waits
+    for the next.
 
     A closed lane ignores what still comes back for it, because its positions belong to whoever reads them next; but not
     a failure: what follows the failed record must not be stored.
@@ -38,7 +36,8 @@ class Lane:
         changed: Callable[[], None],
         failed: Callable[[BaseException], None],
         clock: Callable[[], float],
-        due: Callable[[], None] | None = None,
+        due: Callable[["Lane"], None],
+        transaction: TransactionSize | None = None,
     ) -> None:
         self.partition = partition
         self.ledger = Ledger()
@@ -54,7 +53,9 @@ class Lane:
         self._failed = failed
         self._clock = clock
         self._due = due
+        self._transaction = transaction
         self._opened_at = clock()
+        self._publisher: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
         self._moved = asyncio.Event()
         self._stored: list[Entry] = []  # acknowledged, their transaction not committed yet
@@ -79,8 +80,12 @@ class Lane:
         nothing_left = self.idle.is_set() and not self.broken and self.ledger.committable() is None
         return nothing_left and self._clock() - self._opened_at > QUIET_SECONDS
 
-    async def publish(self) -> None:
-        """Send decided outputs in the order of their positions, until cancelled."""
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin to publish, until closed."""
+        self._publisher = group.create_task(self._publish())
+
+    async def _publish(self) -> None:
+        """Send decided outputs in the order of their positions."""
         while True:
             await self._decided.wait()
             self._decided.clear()
@@ -90,8 +95,7 @@ class Lane:
 
     async def _send_next(self) -> bool:
         async with self.sending:
-            entry = next(self.ledger.release(self._clock()), None)
-            if entry is None or self.broken:
+            if self._full() or self.broken or (entry := next(self.ledger.release(self._clock()), None)) is None:
                 return False
             for outgoing in entry.outputs or ():
                 try:
@@ -101,6 +105,15 @@ class Lane:
                     return False
                 future.add_done_callback(partial(self._acknowledged, entry))
             return True
+
+    def _full(self) -> bool:
+        """Whether the open transaction holds what it may."""
+        return self._transaction is not None and self._held >= self._transaction.most
+
+    @property
+    def _held(self) -> int:
+        """Records of the open transaction."""
+        return len(self._stored) + self.ledger.in_transit
 
     async def settled(self) -> bool:
         """Wait until all that was handed over is acknowledged; False where that will not be. Hold `sending`."""
@@ -112,6 +125,9 @@ class Lane:
     def committed(self, offset: int) -> None:
         """`offset` was committed: what was stored in its transaction is published now."""
         self.ledger.committed(offset)
+        if self._transaction is not None:
+            self._transaction.committed(len(self._stored))
+            self._decided.set()  # the next one has room
         for entry in self._stored:
             self._observer.acknowledged(entry.record, entry.outputs or ())
             self._budget.give(entry.record.size)
@@ -126,6 +142,8 @@ class Lane:
     def close(self) -> None:
         """Forget everything in flight and return its share of the budget."""
         self.closed = True
+        if self._publisher is not None:
+            self._publisher.cancel()
         for entry in (*self.ledger.unfinished(), *self._stored):
             self._budget.give(entry.record.size)
         self._stored = []
@@ -141,15 +159,15 @@ class Lane:
         if self.closed:
             return
         finished = self.ledger.acknowledge(entry)
-        if self._due is None:
+        if self._transaction is None:
             if not entry.unacknowledged:
                 self._observer.acknowledged(entry.record, entry.outputs or ())
             for done in finished:
                 self._budget.give(done.record.size)
         elif finished:
             self._stored += finished
-            if len(self._stored) >= TRANSACTION_RECORDS:
-                self._due()
+            if self._full():
+                self._due(self)
         if finished:
             if not len(self.ledger):
                 self.idle.set()
@@ -157,7 +175,12 @@ class Lane:
             self._changed()
 
     def give_up(self) -> None:
-        """The sink is halted: nothing more is acknowledged, so nobody need wait for this lane."""
+        """The sink is halted: nothing more is acknowledged, so nobody need wait for this lane.
+
+        Whichever lane's failure it was: one that outlasts all others would stay too large.
+        """
+        if self._transaction is not None and self._held and not self.broken:
+            self._transaction.failed(self._held)
         self.broken = True
         self.idle.set()
         self._moved.set()

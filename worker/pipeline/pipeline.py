@@ -65,7 +65,6 @@ class Pipeline:
             clock=clock,
         )
         self._lanes: dict[Partition, Lane] = {}
-        self._publishers: dict[Partition, asyncio.Task[None]] = {}
         self._failures = Failures(limits.backoff, clock)
         bound = (source, observer, limits, clock, self._failures.went_on)
         self._commits = TransactionalCommits(transactions, *bound) if transactions else Commits(*bound)
@@ -138,10 +137,11 @@ class Pipeline:
                 changed=self._changed.set,
                 failed=partial(self._lane_failed, partition, self._recoveries),
                 clock=self._clock,
-                due=self._commits.due,
+                due=self._commits.begin,
+                transaction=self._commits.transaction(partition),
             )
             if self._group is not None:
-                self._publishers[partition] = self._group.create_task(lane.publish())
+                lane.start(self._group)
 
     async def revoked(self, partitions: Sequence[Partition]) -> None:
         """Finish what is in flight within the drain bound, commit it, forget the rest (it will be read again)."""
@@ -168,8 +168,6 @@ class Pipeline:
         for partition in partitions:
             if (lane := self._lanes.pop(partition, None)) is not None:
                 lane.close()
-            if (publisher := self._publishers.pop(partition, None)) is not None:
-                publisher.cancel()
 
     # Intake
 
@@ -206,8 +204,9 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.pause_after):
                 while not (self._budget.room() or self._interrupted()):
-                    if self._commits.due is not None and not any(len(lane.ledger) for lane in self._lanes.values()):
-                        self._commits.due()  # all is stored: only its commit makes room
+                    if not any(len(lane.ledger) for lane in self._lanes.values()):
+                        for lane in self._lanes.values():
+                            self._commits.begin(lane)  # all is stored: only its commit makes room
                     self._changed.clear()
                     await self._changed.wait()
         self._observer.paused(self._clock() - start)

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -19,45 +18,13 @@ from worker.core.known import Known, fingerprint
 from worker.core.ledger import Entry
 from worker.core.pooling import pool
 from worker.core.ports import Observer, Outcome, Score
-from worker.core.types import Scorable, Scored, Scores, Window
+from worker.core.types import Scorable, Scored, Scores
+from worker.pipeline.jobs import Item, Job
 from worker.pipeline.lane import Lane
-
-HOLD_SECONDS = 0.02
-"""How long outcomes wait for others while more windows wait than a batch holds: see `Scoring._hand_over`."""
+from worker.pipeline.outcomes import Outcomes
 
 READ_SECONDS = 0.02
 """How long records wait in the broker for others while more windows wait than a batch holds: see `Scoring.wanted`."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A post being scored: its windows come back in any order, from any batch."""
-
-    lane: Lane
-    entry: Entry
-    post: Scorable
-    queued_at: float
-    scores: list[Scores] = field(default_factory=list)
-    failed: bool = False
-
-    @property
-    def wanted(self) -> bool:
-        """Whether its outcome still matters."""
-        return not (self.failed or self.lane.closed)
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One window in the queue, and the posts that have it. `name`: what it is found again by; None: it is not."""
-
-    window: Window
-    jobs: list[Job]
-    name: bytes | None = None
-
-    @property
-    def wanted(self) -> bool:
-        """Whether any post still waits for it."""
-        return any(job.wanted for job in self.jobs)
 
 
 class Scoring:
@@ -81,17 +48,14 @@ class Scoring:
         self._running = 0  # batches, with the one that is ready
         self._batch_tokens = batch_tokens
         self._observer = observer
-        self._finished = finished
         self._clock = clock
         self._queue: deque[Item] = deque()
         self._known = Known(known) if known else None
         self._awaited: dict[bytes, Item] = {}
         self._waiting = asyncio.Event()
-        self._outcomes: list[tuple[Job, Outcome]] = []
-        self._handed_over_at = clock()
-        self._held = asyncio.Event()  # set while outcomes wait for others
         self._fits = asyncio.Event()  # set while one batch holds all that waits
         self._fits.set()
+        self._outcomes = Outcomes(finished, clock, at_once=self._fits)
 
     def put(self, lane: Lane, entry: Entry, post: Scorable) -> None:
         """Queue all windows of a post, but for those whose scores are known or on their way. May finish it at once."""
@@ -101,7 +65,7 @@ class Scoring:
         else:
             self._put_new(job, self._known)
         self._waiting.set()
-        self._hand_over()
+        self._outcomes.hand_over()
 
     def _put_new(self, job: Job, known: Known) -> None:
         hits = shared = 0
@@ -130,7 +94,7 @@ class Scoring:
 
         It need not wait for the event loop then.
         """
-        return [*(self._work() for _ in range(self._threads + 1)), self._hand_over_in_time()]
+        return [*(self._work() for _ in range(self._threads + 1)), self._outcomes.in_time()]
 
     async def _work(self) -> None:
         while True:
@@ -142,16 +106,9 @@ class Scoring:
                 await self._run(batch)
                 self._running -= 1
             else:
-                self._hand_over()
+                self._outcomes.hand_over()
                 self._waiting.clear()
                 await self._waiting.wait()
-
-    async def _hand_over_in_time(self) -> None:
-        """Let no outcome wait longer than HOLD_SECONDS, however long the next batch takes."""
-        while True:
-            await self._held.wait()
-            await asyncio.sleep(HOLD_SECONDS - (self._clock() - self._handed_over_at))
-            self._hand_over_now()
 
     def _take(self) -> list[Item]:
         """Remove the next batch from the queue; what no longer matters is dropped on the way.
@@ -177,7 +134,7 @@ class Scoring:
     async def _run(self, batch: Sequence[Item]) -> None:
         """Score one batch; where that fails, its halves, down to the one post that cannot be scored."""
         scoring = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, batch)
-        self._hand_over()  # of the batch before, while this one is scored
+        self._outcomes.hand_over()  # of the batch before, while this one is scored
         try:
             scores, seconds = await scoring
         except Exception as error:  # noqa: BLE001 - whatever the model raises, every post of the batch is settled
@@ -223,32 +180,14 @@ class Scoring:
     def _add(self, job: Job, scores: Scores) -> None:
         job.scores.append(scores)
         if job.wanted and len(job.scores) == len(job.post.windows):
-            self._outcomes.append((job, Scored(job.post.post, pool(job.scores), len(job.scores))))
+            self._outcomes.add(job, Scored(job.post.post, pool(job.scores), len(job.scores)))
 
     def _reject(self, item: Item, detail: str) -> None:
         self._leave(item)
         for job in item.jobs:
             if job.wanted:
                 job.failed = True
-                self._outcomes.append((job, Rejected(Reason.MODEL_FAILED, detail, job.post.post)))
-
-    def _hand_over(self) -> None:
-        """Outcomes go on at once where one batch holds all that waits; else many together, HOLD_SECONDS apart at most.
-
-        What the event loop and the broker do for one record they do for many.
-        """
-        if self._fits.is_set() or self._clock() - self._handed_over_at >= HOLD_SECONDS:
-            self._hand_over_now()
-        elif self._outcomes:
-            self._held.set()
-
-    def _hand_over_now(self) -> None:
-        self._held.clear()
-        if self._outcomes:
-            outcomes, self._outcomes = self._outcomes, []
-            self._handed_over_at = self._clock()
-            for job, outcome in outcomes:
-                self._finished(job.lane, job.entry, outcome)
+                self._outcomes.add(job, Rejected(Reason.MODEL_FAILED, detail, job.post.post))
 
     def _leave(self, item: Item) -> None:
         """Nobody can wait for it any more."""
