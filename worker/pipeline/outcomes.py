@@ -8,7 +8,7 @@ from worker.core.ports import Outcome
 from worker.pipeline.jobs import Job
 from worker.pipeline.lane import Lane
 
-HOLD_SECONDS = 0.02
+HOLD_SECONDS = 0.05
 """How long outcomes wait for others while more windows wait than a batch holds."""
 
 

@@ -23,7 +23,7 @@ from worker.pipeline.jobs import Item, Job
 from worker.pipeline.lane import Lane
 from worker.pipeline.outcomes import Outcomes
 
-READ_SECONDS = 0.02
+READ_SECONDS = 0.05
 """How long records wait in the broker for others while more windows wait than a batch holds: see `Scoring.wanted`."""
 
 
