@@ -12,24 +12,31 @@ def sizes(size: TransactionSize, count: int) -> list[int]:
     return found
 
 
-def test_size_doubles_up_to_half_of_what_failed_then_grows_by_one() -> None:
+def test_size_doubles_up_to_half_of_the_size_that_failed_then_grows_by_one() -> None:
     size = TransactionSize()
-    size.failed(24)
-    assert sizes(size, 8) == [1, 2, 4, 8, 12, 13, 14, 15]
-    size.failed(1)
-    assert sizes(size, 4) == [1, 2, 3, 4]
+    size.failed()
+    assert sizes(size, 11) == [1, 2, 4, 8, 16, 32, 64, 128, 250, 251, 252]
+    size.failed()
+    assert sizes(size, 9) == [1, 2, 4, 8, 16, 32, 64, 126, 127]
+
+
+def test_failures_in_a_row_count_once() -> None:
+    size = TransactionSize()
+    for _ in range(5):
+        size.failed()
+    assert sizes(size, 4) == [1, 2, 4, 8]
 
 
 def test_size_never_passes_its_bound() -> None:
     size = TransactionSize()
     assert sizes(size, 3) == [MOST_RECORDS] * 3
-    size.failed(3 * MOST_RECORDS)
+    size.failed()
     assert sizes(size, 600)[-1] == MOST_RECORDS
 
 
 def test_size_does_not_grow_by_transactions_that_had_room_left() -> None:
     size = TransactionSize()
-    size.failed(100)
+    size.failed()
     size.committed(1)
     size.committed(1)
     assert size.most == 2

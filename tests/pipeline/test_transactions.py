@@ -71,7 +71,10 @@ async def test_one_partition_with_small_transactions_does_not_hurry_others() -> 
     sink.commit_faults = [Transient("outcome unknown")]
     await rig.settle(50)
     rig.source.append(*posts(20, B))
+    rig.source.assign(B)
+    sent = len(sink.sent)
     await rig.settle(10)
+    assert len(sink.sent) == sent + 20 + 20
     assert [offset for partition, offset in sink.commits if partition == A] == [1, 3, 7, 15]
     assert [offset for partition, offset in sink.commits if partition == B] == []
     await rig.stop()

@@ -131,7 +131,10 @@ class TransactionalCommits(Commits):
         """See Commits."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await super().regularly(lanes)
+            try:
+                await super().regularly(lanes)
+            finally:
+                self._group = None
 
     async def _tick(self, lanes: Iterable[Lane]) -> None:
         """Begin commits without waiting for them: one that takes long must not delay those of other lanes."""

@@ -180,7 +180,7 @@ class Lane:
         Whichever lane's failure it was: one that outlasts all others would stay too large.
         """
         if self._transaction is not None and self._held and not self.broken:
-            self._transaction.failed(self._held)
+            self._transaction.failed()
         self.broken = True
         self.idle.set()
         self._moved.set()
