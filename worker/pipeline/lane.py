@@ -177,7 +177,7 @@ class Lane:
     def give_up(self) -> None:
         """The sink is halted: nothing more is acknowledged, so nobody need wait for this lane.
 
-        Whichever lane's failure it was: one that outlasts all others would stay too large.
+        Whichever lane failed, its transaction begins small: one that outlasts all others would stay too large.
         """
         if self._transaction is not None and self._held and not self.broken:
             self._transaction.failed()
