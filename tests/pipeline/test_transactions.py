@@ -86,6 +86,16 @@ async def test_end_of_the_input_waits_for_all_transactions() -> None:
     assert sink_of(rig).shown() == verdicts(2 * MOST_RECORDS + 20)
 
 
+async def test_commit_that_is_asked_for_after_the_end_is_ignored() -> None:
+    """An acknowledgement may come so late."""
+    rig = Rig(*posts(3), limits=SELDOM, transactional=True)
+    await rig.settle()
+    lane = rig.pipeline.lanes[A]
+    await rig.stop()
+    rig.pipeline._commits.begin(lane)
+    assert sink_of(rig).commits == [(A, 3)]
+
+
 async def test_transactions_that_only_get_through_while_they_are_small_go_on() -> None:
     rig = Rig(*posts(100), *posts(100, B), limits=OFTEN, transactional=True)
     sink = sink_of(rig)
