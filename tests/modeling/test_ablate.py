@@ -125,6 +125,23 @@ def test_ablation_goes_on_where_it_was_interrupted(
         ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what)
 
 
+def test_run_that_could_not_be_recorded_is_kept(
+    encoder: Path, sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, what = tmp_path / "out", Ablation(posts=100, seeds=1, only=())
+
+    def full(path: Path, text: str) -> None:
+        raise Fatal(f"{path}: no space for {len(text)} characters")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_text", full)
+        with pytest.raises(Fatal, match="no space"):
+            ablate(recipe(encoder, sources), sources[2:], out, what)
+    assert (out / "run" / "in_domain_base_0" / "metrics.json").exists()
+    ablate(recipe(encoder, sources), sources[2:], out, what)
+    assert not (out / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from worker.modeling.training import distill
+from worker.modeling.training import teachers
 from worker.modeling.training.losses import Loss
 from worker.modeling.training.network import Classifier, ClassifierConfig, collate, load_encoder
 from worker.modeling.training.recipe import Recipe
@@ -114,7 +114,7 @@ def test_teacher_is_all_there_is_without_a_label_and_a_share_with_one(
         encoder, posts, unlabelled=(str(more),), teacher_scores=str(tmp_path / "s.npz"), teacher_weight=0.25
     )
     examples = read_posts(chosen)
-    taught = distill.score([classifier], examples, tmp_path / "s.npz", chosen.labels).probabilities(examples)
+    taught = teachers.score([classifier], examples, tmp_path / "s.npz", chosen.labels).logits_of(examples).sigmoid()
     _, data, _ = built(encoder, chosen)
     assert data.weights.min() == 1
     torch.testing.assert_close(

@@ -163,7 +163,7 @@ def test_budget_of_minutes_ends_the_run(
         ("--steps 1 --texts {texts}", "give --vocabulary FILE or --train-vocabulary SIZE"),
         ("--encoder {encoder} --vocabulary {vocabulary} --steps 1 --texts {texts}", "--encoder brings its vocabulary"),
         ("--encoder {encoder} --steps 1 --max-length 64 --texts {texts}", "the encoder has 32 positions"),
-        ("--encoder {nothing} --steps 1 --texts {texts}", "tokenizer"),
+        ("--encoder {nothing} --steps 1 --texts {texts}", "nothing/tokenizer.json: "),
         ("--train-vocabulary 100 --steps 1 --hidden 100 --heads 3 --texts {texts}", "--heads 3 do not divide"),
         ("--train-vocabulary 100 --steps 1 --normalise emoji=loud --texts {texts}", "--normalise"),
         ("--train-vocabulary 100 --steps 1 --normalise emoji --texts {texts}", "emoji is keep or names, not ''"),

@@ -9,7 +9,7 @@ from tests.modeling.tiny import LABELS
 from worker.core.errors import Fatal
 from worker.modeling.posts.examples import Example
 from worker.modeling.posts.folds import folds_of
-from worker.modeling.training import distill
+from worker.modeling.training import teachers
 from worker.modeling.training.network import Classifier, predict_logits
 from worker.modeling.training.teacher_scores import TeacherScores
 
@@ -18,9 +18,9 @@ POSTS = [Example(str(n), "good bad " * (n + 1), (None, None), "reddit") for n in
 
 def test_teachers_mean_logits_are_kept_without_text_and_read_back(classifier: Path, tmp_path: Path) -> None:
     cache = tmp_path / "scores.npz"
-    computed = distill.score([classifier, classifier], POSTS, cache, LABELS)
-    kept = TeacherScores.read(cache).probabilities(POSTS)
-    torch.testing.assert_close(kept, computed.probabilities(POSTS), atol=1e-3, rtol=0)
+    computed = teachers.score([classifier, classifier], POSTS, cache, LABELS)
+    kept = TeacherScores.read(cache).logits_of(POSTS).sigmoid()
+    torch.testing.assert_close(kept, computed.logits_of(POSTS).sigmoid(), atol=1e-3, rtol=0)
     assert b"good" not in cache.read_bytes()
     assert kept.shape == (7, 2)
 
@@ -29,32 +29,32 @@ def test_scores_that_are_kept_are_not_computed_again(
     classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "scores.npz"
-    distill.score([classifier], POSTS[:5], cache, LABELS)
+    teachers.score([classifier], POSTS[:5], cache, LABELS)
     scored: list[int] = []
 
     def counted(model: Classifier, rows: list[list[int]], sources: list[int]) -> torch.Tensor:
         scored.append(len(rows))
         return predict_logits(model, rows, sources)
 
-    monkeypatch.setattr(distill, "predict_logits", counted)
-    distill.score([classifier], POSTS, cache, LABELS)
-    distill.score([], POSTS, cache, LABELS)
+    monkeypatch.setattr(teachers, "predict_logits", counted)
+    teachers.score([classifier], POSTS, cache, LABELS)
+    teachers.score([], POSTS, cache, LABELS)
     assert scored == [2]
 
 
 def test_posts_without_scores_need_a_teacher(classifier: Path, tmp_path: Path) -> None:
     cache = tmp_path / "scores.npz"
-    distill.score([classifier], POSTS[:5], cache, LABELS)
+    teachers.score([classifier], POSTS[:5], cache, LABELS)
     with pytest.raises(Fatal, match=r"lacks 2 of 7 posts: give teachers with --teacher"):
-        distill.score([], POSTS, cache, LABELS)
+        teachers.score([], POSTS, cache, LABELS)
 
 
 def test_scores_of_a_changed_text_are_refused(classifier: Path, tmp_path: Path) -> None:
     cache = tmp_path / "scores.npz"
-    distill.score([classifier], POSTS, cache, LABELS)
+    teachers.score([classifier], POSTS, cache, LABELS)
     changed = [Example("0", "another text", (None, None), "reddit")]
     with pytest.raises(Fatal, match="had another text"):
-        TeacherScores.read(cache).probabilities(changed)
+        TeacherScores.read(cache).logits_of(changed)
 
 
 def changed(name: str, whole: bytes, path: Path) -> None:
@@ -90,32 +90,33 @@ def test_scores_of_other_teachers_are_refused(classifier: Path, tmp_path: Path) 
     with torch.no_grad():
         model.out.bias.add_(1)
     model.save(other, classifier / "tokenizer.json")
-    distill.score([classifier], POSTS[:5], cache, LABELS)
-    for teachers in ([other], [classifier, other]):
+    teachers.score([classifier], POSTS[:5], cache, LABELS)
+    for asked in ([other], [classifier, other]):
         with pytest.raises(Fatal, match=rf"scores\.npz: scores of the teachers {classifier.name}:.*, not of .*other:"):
-            distill.score(teachers, POSTS, cache, LABELS)
-    written = distill.score([same], POSTS, cache, LABELS).teachers  # the same weights, moved
+            teachers.score(asked, POSTS, cache, LABELS)
+    written = teachers.score([same], POSTS, cache, LABELS).teachers  # the same weights, moved
     assert TeacherScores.read(cache).teachers == written
     assert [name.partition(":")[0] for name in written] == [classifier.name]
 
 
 def test_scores_that_name_no_teachers_are_completed_by_any(classifier: Path, tmp_path: Path) -> None:
     cache, whole = tmp_path / "scores.npz", tmp_path / "whole.npz"
-    distill.score([classifier], POSTS[:5], whole, LABELS)
+    teachers.score([classifier], POSTS[:5], whole, LABELS)
     with np.load(whole) as found:
         np.savez(cache, **{name: found[name] for name in ("keys", "digests", "logits")})
-    assert distill.score([], POSTS[:5], cache, LABELS).teachers == ()
-    assert len(distill.score([classifier], POSTS, cache, LABELS).keys) == len(POSTS)
+    assert teachers.score([], POSTS[:5], cache, LABELS).teachers == ()
+    assert len(teachers.score([classifier], POSTS, cache, LABELS).keys) == len(POSTS)
     assert TeacherScores.read(cache).teachers == ()
 
 
 def test_labels_that_are_not_the_teachers_are_refused(classifier: Path, tmp_path: Path) -> None:
     cache = tmp_path / "scores.npz"
     with pytest.raises(Fatal, match="a teacher of hate offensive; --labels are offensive hate"):
-        distill.score([classifier], POSTS, cache, LABELS[::-1])
-    distill.score([classifier], POSTS, cache, LABELS)
-    with pytest.raises(Fatal, match="scores of 2 labels; --labels are hate"):
-        distill.score([], POSTS, cache, LABELS[:1])
+        teachers.score([classifier], POSTS, cache, LABELS[::-1])
+    teachers.score([classifier], POSTS, cache, LABELS)
+    for others in (LABELS[:1], LABELS[::-1]):
+        with pytest.raises(Fatal, match="scores of the labels hate offensive; --labels are"):
+            teachers.score([], POSTS, cache, others)
 
 
 @pytest.mark.parametrize("directory", ["nothing", "half"])
@@ -123,7 +124,7 @@ def test_teacher_that_is_none_is_named(classifier: Path, tmp_path: Path, directo
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "model.safetensors").write_bytes((classifier / "model.safetensors").read_bytes())
     with pytest.raises(Fatal, match=rf"{directory}: not a trained classifier"):
-        distill.score([tmp_path / directory], POSTS, tmp_path / "scores.npz", LABELS)
+        teachers.score([tmp_path / directory], POSTS, tmp_path / "scores.npz", LABELS)
 
 
 def test_labelled_post_is_scored_by_the_teacher_that_never_saw_it(classifier: Path, tmp_path: Path) -> None:
@@ -139,11 +140,11 @@ def test_labelled_post_is_scored_by_the_teacher_that_never_saw_it(classifier: Pa
     posts = [dataclasses.replace(post, text=post.text.replace("bad", "abcdefg"[n] * 2)) for n, post in enumerate(posts)]
     labelled = [dataclasses.replace(post, labels=(1, None)) for post in posts]
     first, second, both = (
-        distill.score(teachers, labelled, tmp_path / f"{n}.npz", LABELS).logits
-        for n, teachers in enumerate([halves[:1], halves[1:], halves])
+        teachers.score(asked, labelled, tmp_path / f"{n}.npz", LABELS).logits
+        for n, asked in enumerate([halves[:1], halves[1:], halves])
     )
     left_out = np.array(folds_of(labelled, 2))
     assert 0 < left_out.sum() < len(left_out)
     np.testing.assert_array_equal(both, np.where(left_out[:, None] == 0, first, second))
-    unlabelled = distill.score(halves, posts, tmp_path / "unlabelled.npz", LABELS).logits
+    unlabelled = teachers.score(halves, posts, tmp_path / "unlabelled.npz", LABELS).logits
     np.testing.assert_allclose(unlabelled, (first + second) / 2, atol=1e-5)

@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
-        from worker.modeling.training.distill import score
+        from worker.modeling.training.teachers import score
         from worker.modeling.training.train import train
         from worker.modeling.training.training_set import read_posts
 

@@ -22,7 +22,7 @@ from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
-from worker.modeling.training.network import autocast
+from worker.modeling.training.network import autocast, check_vocabulary, encoder_digest, load_encoder
 from worker.modeling.writing import write_text
 from worker.text.normalise import normalise
 
@@ -76,6 +76,8 @@ class _Run:
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, eps=1e-6, fused=True)
         self.identity = {**asdict(recipe), "tokens_sha256": packed.digest()}
+        if recipe.encoder:
+            self.identity["encoder_sha256"] = encoder_digest(Path(recipe.encoder))
         self.step, self.seconds = 0, 0.0
         self.recent: deque[list[float]] = deque(maxlen=_RECENT)
 
@@ -186,16 +188,8 @@ def _texts(recipe: PretrainRecipe) -> Iterator[str]:
 
 
 def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
-    options: dict[str, Any] = {
-        "hidden_dropout_prob": recipe.dropout,
-        "attention_probs_dropout_prob": recipe.dropout,
-        "attn_implementation": "eager",  # 1.6x the speed on a CPU: flash attention's backward is slow there
-    }
     if recipe.encoder:
-        try:
-            encoder = ElectraModel.from_pretrained(recipe.encoder, **options)
-        except (OSError, ValueError) as error:
-            raise Fatal(f"--encoder {recipe.encoder}: no encoder directory: {error}") from error
+        encoder = load_encoder(Path(recipe.encoder), recipe.dropout, recipe.dropout)
     else:
         shape = recipe.shape
         if shape.hidden % shape.heads:
@@ -208,12 +202,12 @@ def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
             num_attention_heads=shape.heads,
             intermediate_size=shape.intermediate,
             max_position_embeddings=shape.positions,
-            **options,
+            hidden_dropout_prob=recipe.dropout,
+            attention_probs_dropout_prob=recipe.dropout,
+            attn_implementation="eager",  # as load_encoder
         )
         encoder = ElectraModel(config)
-    pieces = max(tokenizer.get_vocab().values()) + 1
-    if pieces > encoder.config.vocab_size:
-        raise Fatal(f"pretrain: the tokenizer has {pieces} pieces, the encoder {encoder.config.vocab_size} embeddings")
+    check_vocabulary(encoder.config, tokenizer, Path(recipe.encoder or recipe.vocabulary or "--train-vocabulary"))
     if recipe.max_length > encoder.config.max_position_embeddings:
         raise Fatal(
             f"pretrain: --max-length {recipe.max_length}: the encoder has {encoder.config.max_position_embeddings} positions"

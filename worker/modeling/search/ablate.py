@@ -20,6 +20,7 @@ from worker.modeling.posts.examples import digest_of, source_of
 from worker.modeling.posts.sampling import sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
 from worker.modeling.search.tune_space import apply, parse_dimension
+from worker.modeling.training.dev_sets import refuse_undecided
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import train
 from worker.modeling.training.training_set import read_posts
@@ -84,8 +85,11 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
     compared = variants(base, what.only, what.also)
     for recipe in compared.values():
         recipe.check(dev)
+    for setting in settings.values():
+        refuse_undecided(setting.dev, base.labels)
     shared: dict[str, Any] = {f"ablation.{key}": value for key, value in asdict(what).items()}
     shared |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base))}
+    shared |= {"encoders_sha256": [recipe.digests()["encoder_sha256"] for recipe in compared.values()]}
     claim(out / SETTINGS, {**asdict(base), **shared})
     done = _read(out / RUNS)
     wanted = [
@@ -102,13 +106,15 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
         run = Run(setting, name, seed, {})
         done.append(_run(replace(recipe, seed=seed), settings[setting], out, what, run, checkpoint_seconds))
         write_text(out / RUNS, "".join(json.dumps(asdict(run)) + "\n" for run in done))
+        shutil.rmtree(_directory(out, run))
         minutes = (time.monotonic() - started) * (len(open_runs) - number) / 60
         print(
             f"run {number}/{len(open_runs)}: {setting}, {name}, seed {seed}: mean AUROC {done[-1].mean:.4f}; "
             f"{minutes:.0f} min left",
             flush=True,
         )
-    shutil.rmtree(out / "samples", ignore_errors=True)
+    for name in ("samples", "run"):
+        shutil.rmtree(out / name, ignore_errors=True)
     return write_tables(out, done)
 
 
@@ -140,13 +146,12 @@ def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run,
     sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
     names = {path.name for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
-    directory = out / "run" / re.sub(r"[^\w.=]+", "_", f"{run.setting} {run.variant} {run.seed}")
-    metrics = train(replace(recipe, train=chosen), setting.dev, directory, checkpoint_seconds)
-    shutil.rmtree(directory)
-    scores: dict[str, dict[str, float]] = metrics["epochs"][-1]["selection"]
-    if not any(scores.values()):
-        raise Fatal("--dev: no file has a label with both values in its selection half")
-    return replace(run, scores=scores)
+    metrics = train(replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds)
+    return replace(run, scores=metrics["epochs"][-1]["selection"])
+
+
+def _directory(out: Path, run: Run) -> Path:
+    return out / "run" / re.sub(r"[^\w.=]+", "_", f"{run.setting} {run.variant} {run.seed}")
 
 
 def _read(path: Path) -> list[Run]:

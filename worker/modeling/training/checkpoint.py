@@ -15,7 +15,7 @@ def save(path: Path, recipe: Mapping[str, Any], state: Mapping[str, Any]) -> Non
 
     Raises Fatal as `write` does.
     """
-    write(path, {"recipe": json.dumps(recipe), "rng": torch.get_rng_state(), **state})
+    write(path, {"recipe": json.dumps(recipe), **state})
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `save` wrote, with torch's random state restored; None where there is no checkpoint.
+    """What `save` wrote; None where there is no checkpoint.
 
     Raises Fatal where the file is damaged or belongs to a run with another recipe.
     """
@@ -49,5 +49,4 @@ def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
     if found != wanted:
         changed = ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key)))
         raise Fatal(f"{path}: belongs to a run with another recipe ({changed}); remove it or choose another --out")
-    torch.set_rng_state(state["rng"])
     return state

@@ -1,10 +1,12 @@
 """Development files while training: AUROC of each label, on both halves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer
 
+from worker.core.errors import Fatal
 from worker.modeling.evaluation.known import known_scores
 from worker.modeling.evaluation.scoring import ScoredSet
 from worker.modeling.posts.examples import read_examples, tokenise
@@ -35,3 +37,15 @@ class DevSet:
             for label, (truth, found) in known.items()
             if len(set(truth.tolist())) > 1
         }
+
+
+def refuse_undecided(dev: Sequence[Path], labels: Sequence[str]) -> None:
+    """Raise Fatal where the selection halves of `dev` know both values of no label: there is no AUROC to decide by."""
+    for path in dev:
+        posts = only(read_examples(path, labels), "selection")
+        if any(len({post.labels[k] for post in posts} - {None}) > 1 for k in range(len(labels))):
+            return
+    raise Fatal(
+        f"--dev {' '.join(map(str, dev))}: no file has a label with both values in its selection half (by a hash of "
+        "the ids), to compare by: give more labelled posts"
+    )

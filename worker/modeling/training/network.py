@@ -12,14 +12,17 @@ import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import ElectraModel
+from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.cpu import has_bfloat16
+from worker.model.tokenizer import load_tokenizer
 from worker.text.options import AS_WRITTEN, Normalisation
 
 ENCODER = "model.safetensors"
+_ENCODER_FILES = ("config.json", "tokenizer.json", "model*.safetensors", "pytorch_model*.bin")
 HEAD = "head.safetensors"
 CONFIG = "classifier.json"
 Head = Literal["cls", "lstm"]
@@ -115,43 +118,67 @@ class Classifier(nn.Module):
             raw = json.loads((directory / CONFIG).read_text())
             config = TypeAdapter(ClassifierConfig).validate_python(raw)
             model = cls(load_encoder(directory), config)
-            head = load_file(directory / HEAD)
-            model.load_state_dict({k if "." in k else f"out.{k}": v for k, v in head.items()}, strict=False)
+            head = {k if "." in k else f"out.{k}": v for k, v in load_file(directory / HEAD).items()}
+            rest = {f"electra.{name}": value for name, value in model.electra.state_dict().items()}
+            model.load_state_dict(head | rest)
+            check_vocabulary(model.electra.config, load_tokenizer(directory / "tokenizer.json"), directory)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
         return model.eval()
 
 
-def load_encoder(directory: Path, dropout: float = 0.0) -> ElectraModel:
+def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float = 0.0) -> ElectraModel:
     """Read an encoder directory, for training on CPUs.
 
-    Attention is computed step by step and without dropout: torch's fused attention takes two fifths of a step on a CPU
-    (its backward pass runs on few threads), and drawing the dropout of attention weights a sixth.
-    Raises Fatal where the directory holds no ELECTRA encoder.
+    Attention is computed step by step and, unless told, without dropout: torch's fused attention takes two fifths of a
+    step on a CPU (its backward pass runs on few threads), and drawing the dropout of attention weights a sixth.
+    Raises Fatal where the directory holds no ELECTRA encoder, or not all of its weights.
     """
     if not (directory / "config.json").is_file():
         raise Fatal(f"{directory}: no encoder directory; `moderation-model warm-start` makes one")
     try:
-        return ElectraModel.from_pretrained(
+        encoder, told = ElectraModel.from_pretrained(
             directory,
             local_files_only=True,
+            output_loading_info=True,
             attn_implementation="eager",
-            attention_probs_dropout_prob=0.0,
+            attention_probs_dropout_prob=attention_dropout,
             hidden_dropout_prob=dropout,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
+    if missing := sorted(told["missing_keys"]):  # transformers would draw them at random
+        raise Fatal(f"{directory}: lacks {len(missing)} weights of the encoder in its config.json: {missing[0]}, ...")
+    return encoder
+
+
+def check_vocabulary(encoder: ElectraConfig, tokenizer: Tokenizer, path: Path) -> None:
+    """Raise Fatal where a piece of the vocabulary has no embedding."""
+    highest, rows = max(tokenizer.get_vocab(with_added_tokens=True).values()), encoder.vocab_size
+    if highest >= rows:
+        raise Fatal(
+            f"{path}: the vocabulary has a piece {highest}, the encoder {rows} embeddings: they do not belong together"
+        )
+
+
+def encoder_digest(directory: Path) -> str:
+    """As `weights_digest`, of an encoder's weights, configuration and vocabulary."""
+    return _digest(sorted(path for name in _ENCODER_FILES for path in directory.glob(name)))
 
 
 def weights_digest(directory: Path) -> str:
     """16 hexadecimal digits of the SHA-256 of a classifier's weights. Raises Fatal where the directory holds none."""
-    found = hashlib.sha256()
     try:
-        for name in (ENCODER, HEAD):
-            with (directory / name).open("rb") as file:
-                found.update(hashlib.file_digest(file, "sha256").digest())
+        return _digest([directory / ENCODER, directory / HEAD])
     except OSError as error:
         raise Fatal(f"{directory}: not a trained classifier: {error}; `moderation-model train` makes one") from error
+
+
+def _digest(files: Sequence[Path]) -> str:
+    found = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()[:16]
 
 

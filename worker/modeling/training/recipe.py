@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.core.errors import Fatal
-from worker.modeling.training.network import Head
+from worker.modeling.training.network import Head, encoder_digest, weights_digest
 from worker.text.options import AS_WRITTEN, Normalisation
+
+LABELS = ("hate", "offensive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Recipe:
 
     encoder: str
     train: tuple[str, ...]
-    labels: tuple[str, ...] = ("hate", "offensive")
+    labels: tuple[str, ...] = LABELS
     clean: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
     teacher_scores: str | None = None
@@ -92,6 +94,16 @@ class Recipe:
                 "hidden_weight": (0 <= self.hidden_weight < math.inf, weight),
             },
         )
+
+    def digests(self) -> dict[str, str]:
+        """Of the weights that the recipe names: made anew in the same place they make it another one.
+
+        Raises Fatal where the teacher of hidden states is none.
+        """
+        found = {"encoder_sha256": encoder_digest(Path(self.encoder))}
+        if self.hidden_teacher is not None:
+            found["hidden_teacher_sha256"] = weights_digest(Path(self.hidden_teacher))
+        return found
 
 
 SHORTEST = 8

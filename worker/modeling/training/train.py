@@ -16,9 +16,15 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.halves import HALVES
 from worker.modeling.training import checkpoint
-from worker.modeling.training.dev_sets import DevSet
+from worker.modeling.training.dev_sets import DevSet, refuse_undecided
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import Classifier, ClassifierConfig, device, load_encoder
+from worker.modeling.training.network import (
+    Classifier,
+    ClassifierConfig,
+    check_vocabulary,
+    device,
+    load_encoder,
+)
 from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_training_set
@@ -44,6 +50,8 @@ def train(
     on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
     recipe.check(dev)
+    if recipe.patience:
+        refuse_undecided(dev, recipe.labels)
     torch.manual_seed(recipe.seed)
     tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
     data = read_training_set(recipe, tokenizer, dev)
@@ -58,9 +66,10 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: TrainingSet, tokenizer: Tokenizer, dev: Sequence[Path], out: Path) -> None:
         self.recipe, self.data, self.out = recipe, data, out
-        self.identity = {**asdict(recipe), "posts_sha256": data.digest, "dev": [path.name for path in dev]}
         self.dev = [DevSet(path, recipe, tokenizer) for path in dev]
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
+        names = {"posts_sha256": data.digest, "dev": [path.name for path in dev]}
+        self.identity = {**asdict(recipe), **recipe.digests(), **names}
         _check_encoder(encoder.config, tokenizer, recipe, Path(recipe.encoder))
         sources = data.sources if recipe.source_heads else ()
         config = ClassifierConfig(
@@ -113,6 +122,7 @@ class _Run:
             report(len(self.history), self.history[-1])
 
     def _learn(self, batch: Sequence[int]) -> torch.Tensor:
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # on every device: no random state to keep
         self.model.train()
         set_learning_rate(self.optimiser, self.recipe, self.step, self.steps)
         loss = self.loss(batch)
@@ -217,11 +227,7 @@ def _teacher(recipe: Recipe, tokenizer: Tokenizer) -> Classifier | None:
 
 
 def _check_encoder(config: Any, tokenizer: Tokenizer, recipe: Recipe, path: Path) -> None:
-    highest, rows = max(_pieces(tokenizer).values()), config.vocab_size
-    if highest >= rows:
-        raise Fatal(
-            f"{path}: the vocabulary has a piece {highest}, the encoder {rows} embeddings: they do not belong together"
-        )
+    check_vocabulary(config, tokenizer, path)
     if recipe.max_length > config.max_position_embeddings:
         raise Fatal(f"--max-length {recipe.max_length}: {path} has {config.max_position_embeddings} positions")
 

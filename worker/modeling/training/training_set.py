@@ -1,5 +1,6 @@
 """The posts of a run as token ids and targets."""
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class TrainingSet:
     `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
     `labels` float32 [posts, labels] beside. `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
-    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts and their labels.
+    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
+    what teachers said of them.
     """
 
     rows: list[list[int]]
@@ -61,10 +63,12 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
     targets, weights = labels, known
+    digest = digest_of(examples)
     if recipe.teacher_scores:
-        taught = TeacherScores.read(Path(recipe.teacher_scores)).probabilities(examples)
+        said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
         own = known * (1 - recipe.teacher_weight)
-        targets, weights = labels * own + taught * (1 - own), torch.ones_like(known)
+        targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
+        digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
@@ -78,7 +82,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
-        digest=digest_of(examples),
+        digest=digest,
     )
 
 

@@ -37,8 +37,8 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
         raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
     models = [(Classifier.load(path).to(device()), path) for path in teachers] if missing else []
     unseen = _unseen([model.config.fold for model, _ in models], examples) if missing else {}
-    if known and known.logits.shape[1] != len(labels):
-        raise Fatal(f"{cache}: scores of {known.logits.shape[1]} labels; --labels are {' '.join(labels)}")
+    if known and known.labels != labels:
+        raise Fatal(f"{cache}: scores of the labels {' '.join(known.labels)}; --labels are {' '.join(labels)}")
     for model, path in models:
         if model.config.labels != labels:
             raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
@@ -46,7 +46,7 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     for start in range(0, len(missing), _PART):
         part = missing[start : start + _PART]
         logits = _mean(models, part, torch.stack([unseen[key(e)] for e in part], dim=1))
-        known = _joined(known, TeacherScores.of(part, logits, names))
+        known = _joined(known, TeacherScores.of(part, logits, names, labels))
         known.write(cache)
         done = start + len(part)
         left = (time.monotonic() - started) / done * (len(missing) - done)
@@ -97,4 +97,5 @@ def _joined(known: TeacherScores | None, more: TeacherScores) -> TeacherScores:
         np.concatenate((known.digests, more.digests)),
         np.concatenate((known.logits, more.logits)),
         known.teachers,  # of all: what a file does not say cannot be known of half of it
+        known.labels,
     )
