@@ -204,7 +204,7 @@ def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
             max_position_embeddings=shape.positions,
             hidden_dropout_prob=recipe.dropout,
             attention_probs_dropout_prob=recipe.dropout,
-            attn_implementation="eager",  # as load_encoder
+            attn_implementation="eager",  # type: ignore[call-arg]  # as load_encoder; not in its signature
         )
         encoder = ElectraModel(config)
     check_vocabulary(encoder.config, tokenizer, Path(recipe.encoder or recipe.vocabulary or "--train-vocabulary"))

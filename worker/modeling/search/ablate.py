@@ -85,8 +85,8 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
     compared = variants(base, what.only, what.also)
     for recipe in compared.values():
         recipe.check(dev)
-    for setting in settings.values():
-        refuse_undecided(setting.dev, base.labels)
+    for files in settings.values():
+        refuse_undecided(files.dev, base.labels)
     shared: dict[str, Any] = {f"ablation.{key}": value for key, value in asdict(what).items()}
     shared |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base))}
     shared |= {"encoders_sha256": [recipe.digests()["encoder_sha256"] for recipe in compared.values()]}

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import TypeAdapter
@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import ElectraConfig, ElectraModel
+from transformers import ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.cpu import has_bfloat16
@@ -137,7 +137,7 @@ def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float
     if not (directory / "config.json").is_file():
         raise Fatal(f"{directory}: no encoder directory; `moderation-model warm-start` makes one")
     try:
-        encoder, told = ElectraModel.from_pretrained(
+        found: Any = ElectraModel.from_pretrained(  # a pair, where information is asked for
             directory,
             local_files_only=True,
             output_loading_info=True,
@@ -147,13 +147,14 @@ def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
-    if missing := sorted(told["missing_keys"]):  # transformers would draw them at random
+    encoder: ElectraModel = found[0]
+    if missing := sorted(found[1]["missing_keys"]):  # transformers would draw them at random
         raise Fatal(f"{directory}: lacks {len(missing)} weights of the encoder in its config.json: {missing[0]}, ...")
     return encoder
 
 
-def check_vocabulary(encoder: ElectraConfig, tokenizer: Tokenizer, path: Path) -> None:
-    """Raise Fatal where a piece of the vocabulary has no embedding."""
+def check_vocabulary(encoder: Any, tokenizer: Tokenizer, path: Path) -> None:
+    """Raise Fatal where a piece of the vocabulary has no embedding. `encoder`: its configuration."""
     highest, rows = max(tokenizer.get_vocab(with_added_tokens=True).values()), encoder.vocab_size
     if highest >= rows:
         raise Fatal(

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -63,7 +64,9 @@ class TeacherScores:
         """Write to `path` (.npz; logits as float16), aside first. Raises Fatal where it cannot be written."""
         partial = path.with_suffix(".partial.npz")
         logits = self.logits.astype(np.float16)
-        names = {field: np.array(getattr(self, field), dtype=np.str_) for field in ("teachers", "labels")}
+        names: dict[str, Any] = {
+            field: np.array(getattr(self, field), dtype=np.str_) for field in ("teachers", "labels")
+        }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
