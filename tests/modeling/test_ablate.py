@@ -11,6 +11,7 @@ import pytest
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
 from worker.modeling.posts.sampling import sample_files
+from worker.modeling.posts.halves import Half
 from worker.modeling.search import ablate as module
 from worker.modeling.search.ablate import Ablation, ablate, variants
 from worker.modeling.search.ablate_table import BASE, Run, compare, markdown
@@ -67,13 +68,13 @@ def test_runs_pair_variants_and_leave_the_source_out(
 ) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    def spy(own: Recipe, dev: tuple[Path, ...], out: Path, seconds: float) -> dict[str, Any]:
-        assert seconds == 7
+    def spy(own: Recipe, dev: tuple[Path, ...], out: Path, seconds: float, halves: tuple[Half]) -> dict[str, Any]:
+        assert (seconds, halves) == (7, ("selection",))
         texts = "".join(Path(name).read_text() for name in own.train)
         seen.append((own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts))
         out.mkdir(parents=True)
         scores = {"chat.dev.jsonl": {"hate": 0.5 + own.seed / 10 + len(seen) / 100}}
-        return {"epochs": [{"selection": scores, "report": {"chat.dev.jsonl": {"hate": 0.1}}}]}
+        return {"epochs": [{"selection": scores}]}
 
     monkeypatch.setattr(module, "train", spy)
     what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))
@@ -99,12 +100,12 @@ def test_ablation_goes_on_where_it_was_interrupted(
     started = 0
     what = Ablation(posts=100, seeds=1, only=("repeats", "emoji"))
 
-    def interrupted(*arguments: Any) -> dict[str, Any]:
+    def interrupted(*arguments: Any, **options: Any) -> dict[str, Any]:
         nonlocal started
         started += 1
         if started == 3:
             raise KeyboardInterrupt
-        return train(*arguments)
+        return train(*arguments, **options)
 
     monkeypatch.setattr(module, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):

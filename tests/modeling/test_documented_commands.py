@@ -39,15 +39,15 @@ def test_commands_of_a_page_have_the_options_shown(page: str) -> None:
         _parse(arguments)
 
 
-@pytest.mark.parametrize("more", [(), ("TEACH=1",)])
+@pytest.mark.parametrize("more", [(), ("TEACH=1",), ("FROM={}/bundle",)])
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[str, ...], tmp_path: Path) -> None:
-    for name in RECIPES[recipe]:
+    for name in (*RECIPES[recipe], "bundle/manifest.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     text = (ROOT / "worker" / "modeling" / "recipes" / recipe).read_text()
     targets = ["all", *(["tune"] if "\ntune:" in text else [])]
-    given = ["MODEL=moderation-model", *more, f"DATA={tmp_path}", f"OUT={tmp_path / 'out'}"]
+    given = ["MODEL=moderation-model", *(option.format(tmp_path) for option in more), f"DATA={tmp_path}", f"OUT={tmp_path / 'out'}"]
     done = subprocess.run(
         ["make", "-n", "-f", f"worker/modeling/recipes/{recipe}", *targets, *given],
         cwd=ROOT,

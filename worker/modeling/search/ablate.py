@@ -146,7 +146,9 @@ def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run,
     sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
     names = {path.name for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
-    metrics = train(replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds)
+    metrics = train(
+        replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds, halves=("selection",)
+    )
     return replace(run, scores=metrics["epochs"][-1]["selection"])
 
 

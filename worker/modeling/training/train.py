@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.posts.halves import HALVES
+from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
 from worker.modeling.training.dev_sets import DevSet, refuse_undecided
 from worker.modeling.training.losses import Loss
@@ -42,10 +42,11 @@ def train(
     out: Path,
     checkpoint_seconds: float = 600.0,
     report: Report = lambda _epoch, _metrics: None,
+    halves: Sequence[Half] = HALVES,
 ) -> Metrics:
     """Train, writing `out` at the end and `out/checkpoint.pt` on the way; a second call goes on from there.
 
-    Returns (and writes to `out/metrics.json`) AUROC of each dev file and label after each epoch, for both halves of
+    Returns (and writes to `out/metrics.json`) AUROC of each dev file and label after each epoch, for `halves` of
     the file: `selection` decides about stopping, `report` about nothing. Posts that a dev file holds too are not trained
     on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
@@ -55,7 +56,7 @@ def train(
     torch.manual_seed(recipe.seed)
     tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
     data = read_training_set(recipe, tokenizer, dev)
-    run = _Run(recipe, data, tokenizer, dev, out)
+    run = _Run(recipe, data, tokenizer, dev, out, halves)
     run.resume()
     run.train(checkpoint_seconds, report)
     return run.finish()
@@ -64,8 +65,16 @@ def train(
 class _Run:
     """What changes while training: weights, optimiser, step, history."""
 
-    def __init__(self, recipe: Recipe, data: TrainingSet, tokenizer: Tokenizer, dev: Sequence[Path], out: Path) -> None:
-        self.recipe, self.data, self.out = recipe, data, out
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TrainingSet,
+        tokenizer: Tokenizer,
+        dev: Sequence[Path],
+        out: Path,
+        halves: Sequence[Half],
+    ) -> None:
+        self.recipe, self.data, self.out, self.halves = recipe, data, out, halves
         self.dev = [DevSet(path, recipe, tokenizer) for path in dev]
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
         names = {"posts_sha256": data.digest, "dev": [path.name for path in dev]}
@@ -137,7 +146,7 @@ class _Run:
 
     def _end_epoch(self) -> None:
         model = self._kept()
-        found: Metrics = {half: {d.name: d.auroc(model, half) for d in self.dev} for half in HALVES}
+        found: Metrics = {half: {d.name: d.auroc(model, half) for d in self.dev} for half in self.halves}
         values = [v for scores in found["selection"].values() for v in scores.values()]
         mean = sum(values) / len(values) if values else None
         self.history.append({"mean": mean, **found})
