@@ -32,11 +32,11 @@ EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 all: explained encoders factorised terms choices ablation
 
 ablation: $(TABLES)/emoji-rows/config.json
-	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/ablation --leave-out mhs \
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/ablation --leave-out davidson \
 	  --only quotes handles urls numbers emoji repeats lookalikes --also encoder=$(<D)
 
 choices: $(TABLES)/reddit/config.json
-	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/choices --leave-out mhs --only \
+	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/choices --leave-out davidson --only \
 	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
 
 factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
