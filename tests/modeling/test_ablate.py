@@ -10,8 +10,8 @@ import pytest
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
-from worker.modeling.posts.sampling import sample_files
 from worker.modeling.posts.halves import Half
+from worker.modeling.posts.sampling import sample_files
 from worker.modeling.search import ablate as module
 from worker.modeling.search.ablate import Ablation, ablate, variants
 from worker.modeling.search.ablate_table import BASE, Run, compare, markdown

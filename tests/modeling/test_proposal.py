@@ -14,8 +14,9 @@ from worker.model.classifier import Classifier
 from worker.modeling.cli import main
 from worker.modeling.evaluation import proposal
 from worker.modeling.evaluation.known import known_sets
-from worker.modeling.evaluation.proposal import effect, propose, write_policy
+from worker.modeling.evaluation.proposal import propose, write_policy
 from worker.modeling.evaluation.scoring import ScoredSet
+from worker.modeling.evaluation.thresholds import effect
 
 POLICY = Policy("own", LABELS, (Threshold(0.4), Threshold(0.6, 0.9)))
 

@@ -5,30 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from worker.core.errors import Fatal
 from worker.model.classifier import Classifier
 from worker.model.manifest import Thresholds
 from worker.modeling.evaluation.evaluate import Which, score_files
-from worker.modeling.evaluation.known import known_sets
+from worker.modeling.evaluation.known import Known, known_sets
 from worker.modeling.evaluation.metrics import table
 from worker.modeling.evaluation.scoring import of_half
-from worker.modeling.evaluation.thresholds import BLOCK_POSTS, GRID, policy_version
+from worker.modeling.evaluation.thresholds import BLOCK_POSTS, Effect, effect, policy_version, precisions
 from worker.modeling.posts.halves import other_half
 from worker.modeling.writing import write_text
-
-Known = Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a threshold does to posts, every file with equal weight; precision is None where it flags nothing."""
-
-    precision: float | None
-    recall: float
-    flagged: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +81,12 @@ def write_policy(path: Path, thresholds: dict[str, Thresholds]) -> str:
     return version
 
 
-def lowest_precise(known: Known, wanted: float, label: str, option: str) -> float:
+def lowest_precise(known: Sequence[Known], wanted: float, label: str, option: str) -> float:
     """The lowest threshold that flags BLOCK_POSTS posts at least and is right in a share of `wanted` of them.
 
     Raises Fatal, with the best there is, where none does.
     """
-    found = [(threshold, effect(known, threshold)) for threshold in GRID]
-    enough = [
-        (threshold, at.precision)
-        for threshold, at in found
-        if at.precision is not None and sum(int((scores >= threshold).sum()) for _, scores in known) >= BLOCK_POSTS
-    ]
+    enough = list(precisions(known))
     for threshold, precision in enough:
         if precision >= wanted:
             return threshold
@@ -115,15 +96,6 @@ def lowest_precise(known: Known, wanted: float, label: str, option: str) -> floa
         f"thresholds: {label}: precision {wanted} is not reached on {BLOCK_POSTS} posts or more: {reached}: lower "
         f"{option}, or give more posts to --data"
     )
-
-
-def effect(known: Known, threshold: float) -> Effect:
-    """Precision, recall and share flagged at a threshold, every set with equal weight."""
-    flags = [(truth == 1, scores >= threshold) for truth, scores in known]
-    right = sum(float((truth & flagged).mean()) for truth, flagged in flags)
-    over = sum(float(flagged.mean()) for _, flagged in flags)
-    positive = sum(float(truth.mean()) for truth, _ in flags)
-    return Effect(right / over if over else None, right / positive, over / len(flags))
 
 
 def _cells(at: Effect) -> list[str]:

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.model.manifest import BundlePolicy, Thresholds
-from worker.modeling.evaluation.known import known_sets
+from worker.modeling.evaluation.known import Known, known_sets
 from worker.modeling.evaluation.scoring import ScoredSet
 
 GRID = [round(0.02 + 0.01 * step, 2) for step in range(96)]
@@ -23,6 +24,15 @@ it leaves a real peak."""
 BLOCK_PRECISION = 0.9
 BLOCK_POSTS = 50
 """Fewer posts over a threshold say little about its precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a threshold does to posts, every file with equal weight; precision is None where it flags nothing."""
+
+    precision: float | None
+    recall: float
+    flagged: float
 
 
 def choose_policy(sets: Sequence[ScoredSet], labels: Sequence[str], may_block: Sequence[str]) -> BundlePolicy:
@@ -63,18 +73,30 @@ def middle_of_plateau(values: Sequence[float]) -> int:
     return int(tied[np.abs(2 * tied - (tied[0] + tied[-1])).argmin()])
 
 
-def _review(known: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> float:
+def effect(known: Sequence[Known], threshold: float) -> Effect:
+    """Precision, recall and share flagged at a threshold, every set with equal weight."""
+    flags = [(truth == 1, scores >= threshold) for truth, scores in known]
+    right = sum(float((truth & flagged).mean()) for truth, flagged in flags)
+    over = sum(float(flagged.mean()) for _, flagged in flags)
+    positive = sum(float(truth.mean()) for truth, _ in flags)
+    return Effect(right / over if over else None, right / positive, over / len(flags))
+
+
+def precisions(known: Sequence[Known]) -> Iterator[tuple[float, float]]:
+    """Thresholds that flag BLOCK_POSTS posts at least, ascending, each with its precision."""
+    for threshold in GRID if known else ():
+        precision = effect(known, threshold).precision
+        if precision is not None and sum(int((scores >= threshold).sum()) for _, scores in known) >= BLOCK_POSTS:
+            yield threshold, precision
+
+
+def _review(known: Sequence[Known]) -> float:
     if not known:
         return 0.5
     means = [float(np.mean([balanced_accuracy(truth, scores >= t) for truth, scores in known])) for t in GRID]
     return GRID[middle_of_plateau(means)]
 
 
-def _block(known: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], review: float) -> float | None:
-    for threshold in GRID:
-        right = sum(float((truth[scores >= threshold] == 1).sum() / len(truth)) for truth, scores in known)
-        over = sum(float((scores >= threshold).sum() / len(truth)) for truth, scores in known)
-        posts = sum(int((scores >= threshold).sum()) for _, scores in known)
-        if threshold >= review and posts >= BLOCK_POSTS and right / over >= BLOCK_PRECISION:
-            return threshold
-    return None
+def _block(known: Sequence[Known], review: float) -> float | None:
+    found = (at for at, precision in precisions(known) if at >= review and precision >= BLOCK_PRECISION)
+    return next(found, None)
