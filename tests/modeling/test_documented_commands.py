@@ -47,7 +47,12 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
         (tmp_path / name).touch()
     text = (ROOT / "worker" / "modeling" / "recipes" / recipe).read_text()
     targets = ["all", *(["tune"] if "\ntune:" in text else [])]
-    given = ["MODEL=moderation-model", *(option.format(tmp_path) for option in more), f"DATA={tmp_path}", f"OUT={tmp_path / 'out'}"]
+    given = [
+        "MODEL=moderation-model",
+        *(option.format(tmp_path) for option in more),
+        f"DATA={tmp_path}",
+        f"OUT={tmp_path / 'out'}",
+    ]
     done = subprocess.run(
         ["make", "-n", "-f", f"worker/modeling/recipes/{recipe}", *targets, *given],
         cwd=ROOT,
