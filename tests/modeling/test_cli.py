@@ -111,6 +111,24 @@ def test_failure_is_one_line_that_says_what_to_change(
     assert message.format(empty=empty, missing=tmp_path / "missing") in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "explain --bundle {path} --data {path} --posts -1",
+        "select --bundle {path} --texts {path} --out {path} --count -4",
+        "select --bundle {path} --texts {path} --out {path} --clean -4",
+        "select --bundle {path} --texts {path} --out {path} --pool 0",
+        "select --bundle {path} --texts {path} --out {path} --longest -1",
+    ],
+)
+def test_count_that_cannot_be_is_refused_by_its_option(
+    arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments.format(path=tmp_path / "missing").split())
+    assert f"argument {arguments.split()[-2]}: invalid" in capsys.readouterr().err
+
+
 WITHOUT_MODELING = """
 import sys
 sys.modules.update(dict.fromkeys(["onnx", "safetensors", "sklearn", "torch", "transformers"]))
