@@ -110,7 +110,7 @@ def test_measures_are_printed_as_tables_and_written_as_json(
         ("--classifier {classifier} --text bad --steps 0", "--steps is 0"),
         ("--bundle {missing} --text bad --method integrated-gradients", "give --classifier"),
         ("--classifier {missing} --text bad", "not a trained classifier"),
-        ("--classifier {classifier} --data {wrong}", "wrong.jsonl:2: not a post: its text is a int"),
+        ("--classifier {classifier} --data {wrong}", "wrong.jsonl:2: not a post: TypeError('text is a int')"),
         ("--classifier {classifier} --data {missing}", "cannot be read"),
     ],
 )
