@@ -192,6 +192,12 @@ def test_source_by_name_becomes_an_encoder_directory(
     assert "[UNK]" not in pieces_of(tokenizer, "蘋果 사과")
 
 
+def test_texts_that_hold_none_are_refused(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("\n \n")
+    with pytest.raises(Fatal, match=r"texts\.txt: holds no text"):
+        from_packed(packed, [tmp_path / "texts.txt"])
+
+
 def make_wheel(folder: Path, content: bytes, member: str = wheel.MEMBER) -> Path:
     path = folder / "made_up.whl"
     with zipfile.ZipFile(path, "w") as archive:

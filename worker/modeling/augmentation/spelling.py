@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar
 from worker.modeling.posts.lines import read_lines
 
@@ -122,9 +123,11 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     """A `share` of the file's posts with spelling tricks, in the file's order, kind "spelling", id "spelling-<id>".
 
     Labels and votes are copied; a label with one value in the whole file is left unknown, as in training. Which posts
-    and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post.
+    and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
     """
     rows = list(filter(None, read_lines(path, "a labelled post", _row)))
+    if not rows:
+        raise Fatal(f"{path}: holds no posts")
     names = {label for row in rows for label in row["labels"]}
     known = {label for label in names if len({row["labels"].get(label) for row in rows} - {None}) > 1}
     source = path.name.split(".")[0]
