@@ -83,10 +83,24 @@ def test_bundle_and_floor_are_measured_and_carded(
     load_bundle(bundle)
 
 
+NAMED = (
+    ("thresholds", "--data {posts} --precision 0.9 --out {missing}"),
+    ("select", "--texts {posts} --out {missing}"),
+    ("suite", ""),
+    ("explain", "--text bad"),
+    ("rebuild", "--out {missing} --version 2"),
+    ("restore", "--out {missing}"),
+    ("card", "--classifier {missing} --about {missing} --metrics A={empty}"),
+)
+"""Commands that take a bundle, and what else each wants."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("evaluate --bundle {missing} --data {posts}", "MODERATION_BUNDLE"),
+        ("evaluate --bundle {missing} --data {posts}", "give --bundle a directory made by"),
+        ("evaluate --bundle {bundle} --reference {missing} --data {posts}", "give --reference a directory made by"),
+        *((f"{command} --bundle {{missing}} {more}", "give --bundle a directory made by") for command, more in NAMED),
         ("evaluate --baseline --train {empty} --data {posts}", "--train"),
         ("evaluate --bundle {bundle} --data {empty}", "--data"),
         (
@@ -108,7 +122,9 @@ def test_failure_is_one_line_that_says_what_to_change(
     empty.touch()
     filled = arguments.format(bundle=bundle, posts=posts, empty=empty, missing=tmp_path / "missing")
     assert main(filled.split()) == 1
-    assert message.format(empty=empty, missing=tmp_path / "missing") in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert message.format(empty=empty, missing=tmp_path / "missing") in error
+    assert "MODERATION_BUNDLE" not in error
 
 
 @pytest.mark.parametrize(
@@ -166,7 +182,7 @@ def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
 
 
 def test_interrupt_ends_with_the_shells_status(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("worker.model.classifier.Classifier.load", interrupt)

@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.model.classifier import Classifier
+        from worker.modeling.bundles import load_named
         from worker.modeling.posts.examples import source_of
         from worker.modeling.training.select import Selection, select, select_again, write
         from worker.modeling.training.teacher_scores import TeacherScores
@@ -47,7 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             names = [source_of(path) for path in (chosen.out, chosen.clean_out) if path]
             found, *clean = (select_again(chosen.texts, wanted, scores, name) for name in names)
         else:
-            found, *clean = select(Classifier.load(chosen.bundle), chosen.texts, wanted)
+            found, *clean = select(load_named(chosen.bundle), chosen.texts, wanted)
         write(chosen.out, found)
         print(f"{chosen.out}: {len(found):,} posts")
         if chosen.clean_out:

@@ -12,7 +12,7 @@ from worker.core.errors import Fatal
 from worker.explain.method import Explanation, Method, explain, label_position
 from worker.explain.occlusion import Occlusion
 from worker.explain.terminal import render, safe
-from worker.model.classifier import Classifier
+from worker.modeling.bundles import load_named
 from worker.modeling.explain.identity import measure_terms
 from worker.modeling.explain.measure import measure
 from worker.modeling.explain.page import page
@@ -40,7 +40,7 @@ def load_method(
         return gradients, note, dict.fromkeys(gradients.labels, FAIR)
     if bundle is None or name == "integrated-gradients":
         raise Fatal("--method integrated-gradients needs a checkpoint: give --classifier")
-    served = Classifier.load(bundle)
+    served = load_named(bundle)
     found = served.bundle
     method = Occlusion(served, mask=name == "masking")
     note = f"{name or 'occlusion'} on {found.name} {found.version} ({found.manifest.quantization}).".capitalize()
