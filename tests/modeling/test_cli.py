@@ -181,6 +181,28 @@ def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
         main(f"evaluate --bundle anything --data {posts}".split())
 
 
+@pytest.mark.parametrize(
+    ("command", "interrupted"),
+    [
+        ("train --train a --encoder a --checkpoint-minutes 5", "worker.modeling.training.train.train"),
+        ("distill --train a --encoder a --scores a", "worker.modeling.training.training_set.read_posts"),
+        ("ablate --train a --encoder a", "worker.modeling.search.ablate.ablate"),
+        ("pretrain --texts a", "worker.modeling.pretraining.pretrain.pretrain"),
+    ],
+)
+def test_interrupt_says_how_to_go_on(
+    command: str, interrupted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupted, interrupt)
+    assert main([*command.split(), "--out", str(tmp_path)]) == 130
+    minutes = 5 if "--checkpoint-minutes" in command else 10
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"the same command goes on from its last checkpoint (one every {minutes} minutes)")
+
+
 def test_interrupt_ends_with_the_shells_status(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
