@@ -112,6 +112,10 @@ NAMED = (
             "--about {empty}: encoder: Field required (keys: encoder, vocabulary, teachers, data, use, make, limits, probes)",
         ),
         ("card --bundle {bundle} --classifier {missing} --about {empty} --metrics nonsense", "HEADING=FILE"),
+        (
+            "select --bundle {bundle} --texts {posts} --out {missing} --clean-out {missing} --labels hate ofensive",
+            "--labels: unknown label 'ofensive': the labels are hate, offensive",
+        ),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),
     ],
 )

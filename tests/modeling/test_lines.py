@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "classes": read_classes,
     "texts": lambda path: list(read_texts([path])),
     "spelling": lambda path: disguised_posts(path, 1, 0, frozenset()),
-    "marked": read_marked,
+    "marked": lambda path: read_marked(path, ("hate",)),
 }
 
 

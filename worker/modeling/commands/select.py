@@ -26,12 +26,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--longest", type=positive_integer, default=300, help="characters of a post, at most (default 300)"
     )
-    parser.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack")
+    parser.add_argument(
+        "--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack: of those scored"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
     def run(chosen: argparse.Namespace) -> None:
+        from worker.core.errors import Fatal
         from worker.modeling.bundles import load_named
-        from worker.modeling.posts.examples import source_of
+        from worker.modeling.posts.examples import check_labels, source_of
         from worker.modeling.training.select import Selection, select, select_again, write
         from worker.modeling.training.teacher_scores import TeacherScores
 
@@ -42,12 +45,16 @@ def add(parser: argparse.ArgumentParser) -> None:
             longest=chosen.longest,
             seed=chosen.seed,
         )
-        if chosen.scores:
-            scores = TeacherScores.read(chosen.scores)
+        scored = TeacherScores.read(chosen.scores) if chosen.scores else load_named(chosen.bundle)
+        try:
+            check_labels(chosen.labels if chosen.clean_out else (), scored.labels)
+        except ValueError as error:
+            raise Fatal(f"--labels: {error}") from error
+        if isinstance(scored, TeacherScores):
             names = [source_of(path) for path in (chosen.out, chosen.clean_out) if path]
-            found, *clean = (select_again(chosen.texts, wanted, scores, name) for name in names)
+            found, *clean = (select_again(chosen.texts, wanted, scored, name) for name in names)
         else:
-            found, *clean = select(load_named(chosen.bundle), chosen.texts, wanted)
+            found, *clean = select(scored, chosen.texts, wanted)
         write(chosen.out, found)
         print(f"{chosen.out}: {len(found):,} posts")
         if chosen.clean_out:

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.core.errors import Fatal
 from worker.explain.method import WordWeight
+from worker.modeling.posts.examples import check_labels
 from worker.modeling.posts.lines import read_rows
 
 _TOKEN = re.compile(r"\S+")
@@ -23,14 +24,16 @@ class Marked:
     marked: tuple[bool, ...]
 
 
-def read_marked(path: Path) -> list[Marked]:
+def read_marked(path: Path, labels: Sequence[str]) -> list[Marked]:
     """Read the posts of a JSON Lines file that have marked words; others are left out.
 
     `rationales`: a list of 0 and 1 for each annotator, one for each whitespace token, of which a strict majority marks
     it (HateXplain). `spans`: [start, end) offsets in code points; a token is marked where one touches it (SemEval-2021
-    task 5). Raises Fatal naming the line that is wrong, or the file without any marked word.
+    task 5). Raises Fatal naming the line that is wrong, as one with a label that is none of `labels`, or the file without any marked word.
     """
-    found = [post for post in read_rows(path, "a post with marked words", _post) if any(post.marked)]
+    found = [
+        post for post in read_rows(path, "a post with marked words", lambda row: _post(row, labels)) if any(post.marked)
+    ]
     if not found:
         raise Fatal(f"--data: {path}: no post has `rationales` or `spans` that mark a word: nothing to agree with")
     return found
@@ -53,9 +56,10 @@ def token_weights(text: str, words: Sequence[WordWeight]) -> list[float]:
     return weights
 
 
-def _post(row: Mapping[str, Any]) -> Marked:
-    labels = frozenset(label for label, value in row["labels"].items() if value == 1)
-    return Marked(str(row["id"]), str(row["text"]), labels, _marks(row))
+def _post(row: Mapping[str, Any], labels: Sequence[str]) -> Marked:
+    check_labels(row["labels"], labels)
+    certain = frozenset(label for label, value in row["labels"].items() if value == 1)
+    return Marked(str(row["id"]), str(row["text"]), certain, _marks(row))
 
 
 def _marks(row: Mapping[str, Any]) -> tuple[bool, ...]:

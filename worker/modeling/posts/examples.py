@@ -45,10 +45,15 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
     return [replace(e, labels=tuple(None if single[k] else v for k, v in enumerate(e.labels))) for e in examples]
 
 
-def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
-    unknown = sorted(set(row["labels"]).difference(labels))
+def check_labels(found: Iterable[str], labels: Sequence[str]) -> None:
+    """Raise ValueError naming a label of `found` that is none of `labels`."""
+    unknown = sorted(set(found).difference(labels))
     if unknown:
         raise ValueError(f"unknown label {unknown[0]!r}: the labels are {', '.join(labels)}")
+
+
+def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
+    check_labels(row["labels"], labels)
     values = tuple(_probability(row["labels"].get(label)) for label in labels)
     if soft and "votes" in row:
         values = _shares(row["votes"], labels)
