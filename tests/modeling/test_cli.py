@@ -9,6 +9,7 @@ import pytest
 from tests.modeling.tiny import write_posts
 from worker.model.bundle import load_bundle
 from worker.modeling.cli import main
+from worker.modeling.export.parity import TELLING
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,14 @@ def test_export_help_says_which_fleets_may_use_eight_bits(capsys: pytest.Capture
     text = " ".join(capsys.readouterr().out.split())
     assert "int8-7bit (default)" in text
     assert "only for fleets whose x86 CPUs all have VNNI" in text
+
+
+def test_export_help_says_which_files_its_bounds_hold_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    assert f"any label and file of --dev that holds {TELLING} posts or more" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_bundle_and_floor_are_measured_and_carded(
