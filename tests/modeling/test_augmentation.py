@@ -124,12 +124,12 @@ def test_augment_writes_training_rows_and_says_what_they_are(
     ("arguments", "message"),
     [
         ("--out {path}/a.jsonl --posts -1", "--posts"),
-        ("--out {path}/a.jsonl --spelling {path}/none.jsonl", "--spelling"),
+        ("--out {path}/a.jsonl --spelling {path}/none.jsonl", "none.jsonl: cannot be read"),
         ("--out {path}/a.jsonl --spelling-share 2", "--spelling-share"),
         ("--out /dev/null/a.jsonl --posts 5", "/dev/null/a.jsonl: cannot be written"),
     ],
 )
-def test_augment_names_the_option_to_change(
+def test_augment_names_what_to_change(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
     assert main(["augment", *arguments.format(path=tmp_path).split()]) == 1

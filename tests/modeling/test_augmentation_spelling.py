@@ -105,6 +105,11 @@ def test_line_that_is_no_labelled_post_is_named_without_its_text(tmp_path: Path)
     assert "secret" not in str(error.value)
 
 
+def test_file_without_posts_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"empty\.jsonl: holds no posts"):
+        disguised_posts(write(tmp_path / "empty.jsonl", []), 0.5, 0, ABUSIVE)
+
+
 def test_words_that_authors_hide_hold_insults_but_no_everyday_words() -> None:
     words = abusive_words(augmentation_grammar())
     assert {"idiot", "moron", "bastard"} <= words

@@ -9,6 +9,7 @@ import pytest
 from tests.modeling.tiny import write_posts
 from worker.model.bundle import load_bundle
 from worker.modeling.cli import main
+from worker.modeling.export.parity import TELLING
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,14 @@ def test_export_help_says_which_fleets_may_use_eight_bits(capsys: pytest.Capture
     text = " ".join(capsys.readouterr().out.split())
     assert "int8-7bit (default)" in text
     assert "only for fleets whose x86 CPUs all have VNNI" in text
+
+
+def test_export_help_says_which_files_its_bounds_hold_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    assert f"any label and file of --dev that holds {TELLING} posts or more" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_bundle_and_floor_are_measured_and_carded(
@@ -83,10 +92,24 @@ def test_bundle_and_floor_are_measured_and_carded(
     load_bundle(bundle)
 
 
+NAMED = (
+    ("thresholds", "--data {posts} --precision 0.9 --out {missing}"),
+    ("select", "--texts {posts} --out {missing}"),
+    ("suite", ""),
+    ("explain", "--text bad"),
+    ("rebuild", "--out {missing} --version 2"),
+    ("restore", "--out {missing}"),
+    ("card", "--classifier {missing} --about {missing} --metrics A={empty}"),
+)
+"""Commands that take a bundle, and what else each wants."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("evaluate --bundle {missing} --data {posts}", "MODERATION_BUNDLE"),
+        ("evaluate --bundle {missing} --data {posts}", "give --bundle a directory made by"),
+        ("evaluate --bundle {bundle} --reference {missing} --data {posts}", "give --reference a directory made by"),
+        *((f"{command} --bundle {{missing}} {more}", "give --bundle a directory made by") for command, more in NAMED),
         ("evaluate --baseline --train {empty} --data {posts}", "--train"),
         ("evaluate --bundle {bundle} --data {empty}", "--data"),
         (
@@ -98,6 +121,10 @@ def test_bundle_and_floor_are_measured_and_carded(
             "--about {empty}: encoder: Field required (keys: encoder, vocabulary, teachers, data, use, make, limits, probes)",
         ),
         ("card --bundle {bundle} --classifier {missing} --about {empty} --metrics nonsense", "HEADING=FILE"),
+        (
+            "select --bundle {bundle} --texts {posts} --out {missing} --clean-out {missing} --labels hate ofensive",
+            "--labels: unknown label 'ofensive': the labels are hate, offensive",
+        ),
         ("export --classifier {missing} --out {missing} --name a --version 1", "not a trained classifier"),
     ],
 )
@@ -108,7 +135,27 @@ def test_failure_is_one_line_that_says_what_to_change(
     empty.touch()
     filled = arguments.format(bundle=bundle, posts=posts, empty=empty, missing=tmp_path / "missing")
     assert main(filled.split()) == 1
-    assert message.format(empty=empty, missing=tmp_path / "missing") in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert message.format(empty=empty, missing=tmp_path / "missing") in error
+    assert "MODERATION_BUNDLE" not in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "explain --bundle {path} --data {path} --posts -1",
+        "select --bundle {path} --texts {path} --out {path} --count -4",
+        "select --bundle {path} --texts {path} --out {path} --clean -4",
+        "select --bundle {path} --texts {path} --out {path} --pool 0",
+        "select --bundle {path} --texts {path} --out {path} --longest -1",
+    ],
+)
+def test_count_that_cannot_be_is_refused_by_its_option(
+    arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments.format(path=tmp_path / "missing").split())
+    assert f"argument {arguments.split()[-2]}: invalid" in capsys.readouterr().err
 
 
 WITHOUT_MODELING = """
@@ -147,8 +194,30 @@ def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
         main(f"evaluate --bundle anything --data {posts}".split())
 
 
+@pytest.mark.parametrize(
+    ("command", "interrupted"),
+    [
+        ("train --train a --encoder a --checkpoint-minutes 5", "worker.modeling.training.train.train"),
+        ("distill --train a --encoder a --scores a", "worker.modeling.training.training_set.read_posts"),
+        ("ablate --train a --encoder a", "worker.modeling.search.ablate.ablate"),
+        ("pretrain --texts a", "worker.modeling.pretraining.pretrain.pretrain"),
+    ],
+)
+def test_interrupt_says_how_to_go_on(
+    command: str, interrupted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupted, interrupt)
+    assert main([*command.split(), "--out", str(tmp_path)]) == 130
+    minutes = 5 if "--checkpoint-minutes" in command else 10
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"the same command goes on from its last checkpoint (one every {minutes} minutes)")
+
+
 def test_interrupt_ends_with_the_shells_status(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("worker.model.classifier.Classifier.load", interrupt)

@@ -137,7 +137,7 @@ def test_plot_shows_quality_against_speed_of_encoders_that_have_one(tmp_path: Pa
     ("more", "message"),
     [
         (["--only", "huge"], "--only 'huge': the shapes are 'small'"),
-        (["--only", "--posts", "{missing}"], "--posts"),
+        (["--only", "--posts", "{missing}"], "missing: cannot be read"),
         (["--only", "small", "--classifier", "nonsense"], "NAME=DIR"),
         (["--only"], "nothing to compare"),
         (["--rounds", "0"], "at least 1"),

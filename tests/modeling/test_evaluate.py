@@ -156,7 +156,7 @@ def test_call_that_cannot_be_answered_is_one_line_that_says_why(
 ) -> None:
     one, empty = tmp_path / "one.jsonl", tmp_path / "empty.txt"
     one.write_text(GOOD)
-    empty.write_text("\n\n")
+    empty.write_text("\u200b\n")
     filled = arguments.format(data=data, train=train[0], bundle=BUNDLE, one=one, empty=empty)
     assert main(["evaluate", *filled.split()]) == 1
     error = capsys.readouterr().err

@@ -110,8 +110,10 @@ def test_measures_are_printed_as_tables_and_written_as_json(
         ("--classifier {classifier} --text bad --steps 0", "--steps is 0"),
         ("--bundle {missing} --text bad --method integrated-gradients", "give --classifier"),
         ("--classifier {missing} --text bad", "not a trained classifier"),
-        ("--classifier {classifier} --data {wrong}", "wrong.jsonl:2: not a post: its text is a int"),
+        ("--classifier {classifier} --data {wrong}", "wrong.jsonl:2: not a post: TypeError('text is a int')"),
         ("--classifier {classifier} --data {missing}", "cannot be read"),
+        ("--classifier {classifier} --data {empty}", "empty.jsonl: holds no posts"),
+        ("--classifier {classifier} --measure --data {empty}", "empty.jsonl: holds no posts"),
     ],
 )
 def test_wrong_options_and_files_end_in_one_line_that_says_what_to_change(
@@ -119,7 +121,9 @@ def test_wrong_options_and_files_end_in_one_line_that_says_what_to_change(
 ) -> None:
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text('{"id": "1", "text": "the sun"}\n{"id": "2", "text": 3}\n')
-    filled = arguments.format(classifier=classifier, missing=tmp_path / "missing", wrong=wrong)
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    filled = arguments.format(classifier=classifier, missing=tmp_path / "missing", wrong=wrong, empty=empty)
 
     assert main(["explain", *filled.split()]) == 1
 

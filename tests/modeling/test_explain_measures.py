@@ -19,6 +19,8 @@ from worker.modeling.explain.report import markdown
 from worker.modeling.posts.halves import half_of
 from worker.modeling.posts.subgroups import groups_in
 
+LABELS = ("rude", "long")
+
 
 @pytest.fixture
 def method(tokenizer_file: Path) -> Counting:
@@ -43,7 +45,7 @@ def test_words_count_as_marked_by_a_strict_majority_or_where_a_span_touches_them
         {"id": "3", "text": "nothing marked", "labels": {"rude": 1}},
     )
 
-    first, second = read_marked(file)
+    first, second = read_marked(file, LABELS)
 
     assert first.marked == (False, True, False)
     assert first.labels == {"rude"}
@@ -57,12 +59,18 @@ def test_words_count_as_marked_by_a_strict_majority_or_where_a_span_touches_them
 def test_line_that_is_no_marked_post_is_named(row: object, tmp_path: Path) -> None:
     good = {"id": "0", "text": "a b", "labels": {"rude": 1}, "spans": [[0, 1]]}
     with pytest.raises(Fatal, match=r"a\.jsonl:2: not a post with marked words"):
-        read_marked(written(tmp_path / "a.jsonl", good, row))
+        read_marked(written(tmp_path / "a.jsonl", good, row), LABELS)
 
 
 def test_file_without_marked_words_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="no post has `rationales` or `spans`"):
-        read_marked(written(tmp_path / "a.jsonl", {"id": "1", "text": "a", "labels": {"rude": 1}}))
+        read_marked(written(tmp_path / "a.jsonl", {"id": "1", "text": "a", "labels": {"rude": 1}}), LABELS)
+
+
+def test_label_that_the_model_lacks_is_refused_by_its_line(method: Counting, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "text": "bad", "labels": {"rud": 1, "long": 1}, "spans": [[0, 3]]} for n in range(40)]
+    with pytest.raises(Fatal, match=r"a\.jsonl:1: .*unknown label 'rud': the labels are rude, long"):
+        measure(method, [written(tmp_path / "a.jsonl", *rows)])
 
 
 def test_whitespace_token_weighs_what_its_words_do() -> None:

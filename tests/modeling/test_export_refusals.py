@@ -54,6 +54,16 @@ def test_development_posts_are_told_apart_before_anything_is_computed(
         export(dataclasses.replace(job(classifier, posts, tmp_path / "out"), dev=(posts, posts)))
 
 
+def test_empty_file_is_told_before_anything_is_computed(
+    classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.modeling.export.run.quantized", None)
+    (tmp_path / "typical.txt").touch()
+    wanted = dataclasses.replace(job(classifier, posts, tmp_path / "out"), typical=(tmp_path / "typical.txt",))
+    with pytest.raises(Fatal, match=r"typical\.txt: holds no text"):
+        export(wanted)
+
+
 def test_lstm_head_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
     copy = tmp_path / "classifier"
     shutil.copytree(classifier, copy)

@@ -103,7 +103,7 @@ def test_factorising_without_what_it_needs_is_refused_and_nothing_written(
     options: str, message: str, source: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = tmp_path / "empty.txt"
-    empty.write_text("\n \n")
+    empty.write_text("\u200b\n")
     filled = options.format(texts=texts, empty=empty, missing=tmp_path / "missing.txt")
     assert main(["warm-start", str(source), "--out", str(tmp_path / "out"), *filled.split()]) == 1
     assert message in capsys.readouterr().err

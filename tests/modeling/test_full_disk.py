@@ -1,5 +1,6 @@
-"""Where the disk is full, a command that trains says what it could not write, and what was there still stands."""
+"""Where the disk is full, a command says what it could not write, and what was there still stands."""
 
+import dataclasses
 import random
 import resource
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.modeling.test_export import job
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
+from worker.modeling.encoders.warm_start import warm_start
+from worker.modeling.export.run import export
 from worker.modeling.pretraining.pretrain import pretrain
 from worker.modeling.pretraining.recipe import PretrainRecipe, Shape
 from worker.modeling.training.network import Classifier
@@ -84,3 +88,23 @@ def test_pretraining_says_what_it_could_not_write(tmp_path: Path, room: int, nam
         pretrain(recipe, tmp_path / "out", checkpoint_seconds=0)
     assert not list(tmp_path.rglob("*partial*"))
     assert pretrain(recipe, tmp_path / "out")["steps"] == 2
+
+
+@pytest.mark.parametrize("share", [0.6, 3], ids=["tokenizer", "weights"])
+def test_warm_start_leaves_nothing_behind(bert_directory: Path, tmp_path: Path, share: float) -> None:
+    room = int((bert_directory / "tokenizer.json").stat().st_size * share)  # enough for what is said meanwhile
+    with full_disk(room), pytest.raises(Fatal, match="cannot be written"):
+        warm_start(str(bert_directory), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("share", [0.6, 3], ids=["tokenizer", "graph"])
+def test_bundle_that_was_there_stays(classifier: Path, posts: Path, tmp_path: Path, share: float) -> None:
+    wanted = dataclasses.replace(job(classifier, posts, tmp_path / "bundle"), quantization="fp32", dev=())
+    export(wanted)
+    before = files(wanted.out)
+    room = int((classifier / "tokenizer.json").stat().st_size * share)
+    with full_disk(room), pytest.raises(Fatal, match=f"{wanted.out}: cannot be written"):
+        export(dataclasses.replace(wanted, version="2"))
+    assert files(wanted.out) == before
+    assert list(tmp_path.iterdir()) == [wanted.out]

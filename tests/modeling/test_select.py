@@ -49,6 +49,13 @@ def test_seed_repeats_the_choice_and_another_changes_it(texts: Path) -> None:
     assert first != other
 
 
+def test_too_few_clean_posts_are_told(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = Selection(count=20, clean=300, pool=1000)
+    found, clean = select(None, [texts], wanted)  # type: ignore[arg-type]
+    assert (len(found), len(clean)) == (20, 100)
+    assert "only 100 clean posts of 300: no other of the 1,000 scores under 0.1" in capsys.readouterr().out
+
+
 def test_too_few_texts_are_refused(texts: Path) -> None:
     with pytest.raises(Fatal, match="hold 1,000 fitting posts, 1,100 are wanted"):
         select(None, [texts], Selection(count=1100, clean=0, pool=2000))  # type: ignore[arg-type]

@@ -59,10 +59,10 @@ class Bundle:
         return hashlib.sha256((self.manifest.files[MODEL] + self.manifest.files[TOKENIZER]).encode()).hexdigest()
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, remedy: str = REMEDY) -> Bundle:
     """Read and verify a bundle: manifest, every checksum, a graph in one file, golden posts that fit the policy.
 
-    Raises Fatal saying what is wrong and which setting to change.
+    Raises Fatal saying what is wrong, and `remedy`: what to change.
     """
     try:
         manifest = parse_manifest(_read(path / MANIFEST))
@@ -71,7 +71,7 @@ def load_bundle(path: Path) -> Bundle:
         policy = manifest.as_policy()
         return Bundle(path, manifest, policy, _golden(contents[GOLDEN], policy))
     except Fatal as error:
-        raise Fatal(f"bundle {path}: {error}; {REMEDY}") from error
+        raise Fatal(f"bundle {path}: {error}; {remedy}") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -37,16 +37,16 @@ class Classifier:
         self._probabilities = _softmax if single else _sigmoids
 
     @classmethod
-    def load(cls, path: Path, *, verify_golden: bool = True) -> "Classifier":
-        """Load and verify the bundle at `path`. Raises Fatal saying what is wrong and what to change."""
-        bundle = load_bundle(path)
+    def load(cls, path: Path, *, verify_golden: bool = True, remedy: str = REMEDY) -> "Classifier":
+        """Load and verify the bundle at `path`. Raises Fatal saying what is wrong and, by `remedy`, what to change."""
+        bundle = load_bundle(path, remedy)
         manifest = bundle.manifest
         try:
             tokenizer = load_tokenizer(path / TOKENIZER)
             session = Session(path / MODEL, manifest.layout, len(manifest.labels))
             classifier = cls(bundle, tokenizer, session)
         except Fatal as error:
-            raise Fatal(f"bundle {path}: {error}; {REMEDY}") from error
+            raise Fatal(f"bundle {path}: {error}; {remedy}") from error
         if verify_golden:
             classifier.verify_golden()
         return classifier

@@ -46,6 +46,8 @@ COMMANDS = (
     card,
 )
 """In the order of use."""
+RESUMED = ("pretrain", "train", "ablate", "distill")
+"""Commands that go on from a checkpoint when they are called again; tune, which does too, says so beside its table."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,5 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
+        if chosen.command in RESUMED:
+            print(
+                f"moderation-model {chosen.command}: interrupted; the same command goes on from its last checkpoint "
+                f"(one every {chosen.checkpoint_minutes:g} minutes)",
+                file=sys.stderr,
+            )
         return 130
     return 0

@@ -7,12 +7,13 @@ abusive-looking words (where it has any) and on harmless ones alike. Labels stay
 import json
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar
+from worker.modeling.posts.lines import read_lines
 
 _LEET = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7+", "l": "1", "b": "8", "g": "9"}
 _ABUSIVE_RULES = ("insult_noun", "insult_adj", "swear_noun", "swear", "bad_adj", "beast")
@@ -122,9 +123,11 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     """A `share` of the file's posts with spelling tricks, in the file's order, kind "spelling", id "spelling-<id>".
 
     Labels and votes are copied; a label with one value in the whole file is left unknown, as in training. Which posts
-    and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post.
+    and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
     """
-    rows = _read(path)
+    rows = list(filter(None, read_lines(path, "a labelled post", _row)))
+    if not rows:
+        raise Fatal(f"{path}: holds no posts")
     names = {label for row in rows for label in row["labels"]}
     known = {label for label in names if len({row["labels"].get(label) for row in rows} - {None}) > 1}
     source = path.name.split(".")[0]
@@ -141,18 +144,9 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     return found
 
 
-def _read(path: Path) -> Sequence[dict[str, Any]]:
-    rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"--spelling {path}: cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            rows.append({**row, "id": row["id"], "text": row["text"] + "", "labels": dict(row["labels"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise Fatal(f"{path}:{number}: not a labelled post: {type(error).__name__}") from error
-    return rows
+def _row(line: str) -> dict[str, Any]:
+    """Nothing of a blank line."""
+    if not line.strip():
+        return {}
+    row = json.loads(line)
+    return {**row, "id": row["id"], "text": row["text"] + "", "labels": dict(row["labels"])}

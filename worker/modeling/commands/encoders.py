@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="development files: quality of --classifier on their report halves",
     )
-    parser.add_argument("--posts", type=Path, help="posts to time, one a line (default: made-up ones of usual lengths)")
+    parser.add_argument("--posts", type=Path, help="posts to time: lines or .jsonl, plain or .zst (default: made-up)")
     parser.add_argument(
         "--count",
         type=int,
@@ -42,13 +42,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Compare, write the files and print the table."""
+    from itertools import islice
+
     from worker.core.errors import Fatal
     from worker.model.tokenizer import load_tokenizer
-    from worker.modeling.comparison.posts import lines_of, made_up
+    from worker.modeling.comparison.posts import made_up
     from worker.modeling.comparison.report import markdown, plot
     from worker.modeling.comparison.shapes import ENCODERS
     from worker.modeling.comparison.table import Comparison, as_json, measure
     from worker.modeling.encoders.directories import written_aside
+    from worker.modeling.posts.texts import read_texts
 
     if chosen.count < 1 or chosen.rounds < 1:
         raise Fatal("encoders: --count and --rounds are at least 1")
@@ -61,7 +64,7 @@ def run(chosen: argparse.Namespace) -> None:
     if not all(name and directory for name, directory in trained):
         raise Fatal("encoders: --classifier: give NAME=DIR")
     texts = (
-        lines_of(chosen.posts, chosen.count)
+        list(islice(read_texts([chosen.posts]), chosen.count))
         if chosen.posts
         else made_up(load_tokenizer(chosen.tokenizer), chosen.count)
     )

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from worker.modeling.commands.numbers import positive_integer
+
 HELP = "which words carried the scores of posts, and how good such explanations are"
 METHOD_HELP = (
     "occlusion (default for --bundle): the fall of the label's log-odds where a word is left out; masking: the same "
@@ -20,7 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     posts = parser.add_argument_group("posts")
     posts.add_argument("--data", type=Path, nargs="+", default=[], help="JSON Lines files of posts")
     posts.add_argument("--text", nargs="+", default=[], help="texts to explain")
-    posts.add_argument("--posts", type=int, help="at most so many posts of each file (of each label, with --measure)")
+    posts.add_argument(
+        "--posts", type=positive_integer, help="at most so many posts of each file (of each label, with --measure)"
+    )
     posts.add_argument("--label", action="append", help="a label to explain (default: all; may be repeated)")
     posts.add_argument("--html", type=Path, help="write the explanations to a page")
     parser.add_argument(

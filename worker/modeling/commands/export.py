@@ -45,7 +45,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="Platt scaling: slope and intercept of each label's logit, fitted on --dev, so that probabilities mean what they say",
     )
     _add_quantization(parser.add_argument_group("quantization"))
-    _add_bounds(parser.add_argument_group("the most that int8 may cost, for any label and file of --dev"))
+    _add_bounds(
+        parser.add_argument_group(
+            "the most that int8 may cost, for any label and file of --dev that holds 200 posts or more"
+        )
+    )
     parser.set_defaults(run=run)
 
 

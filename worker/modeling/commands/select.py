@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from worker.modeling.commands.numbers import count, positive_integer
+
 HELP = (
     "choose unlabelled posts for distill: half doubtful, a quarter likely, a quarter random; and clean ones for train"
 )
@@ -15,17 +17,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--scores", type=Path, help="teachers' scores (distill): choose the posts that they are of")
     parser.add_argument("--texts", type=Path, nargs="+", required=True, help="lines or .jsonl, plain or .zst")
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines file for distill --unlabelled")
-    parser.add_argument("--count", type=int, default=24_000, help="posts to choose (default 24000)")
+    parser.add_argument("--count", type=count, default=24_000, help="posts to choose (default 24000)")
     parser.add_argument("--clean-out", type=Path, help="JSON Lines file for train --clean")
-    parser.add_argument("--clean", type=int, default=8_000, help="clean posts to choose, with --clean-out (8000)")
-    parser.add_argument("--pool", type=int, default=60_000, help="random posts to score and choose from (60000)")
-    parser.add_argument("--longest", type=int, default=300, help="characters of a post, at most (default 300)")
-    parser.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack")
+    parser.add_argument("--clean", type=count, default=8_000, help="clean posts to choose, with --clean-out (8000)")
+    parser.add_argument(
+        "--pool", type=positive_integer, default=60_000, help="random posts to score and choose from (60000)"
+    )
+    parser.add_argument(
+        "--longest", type=positive_integer, default=300, help="characters of a post, at most (default 300)"
+    )
+    parser.add_argument(
+        "--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack: of those scored"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.model.classifier import Classifier
-        from worker.modeling.posts.examples import source_of
+        from worker.core.errors import Fatal
+        from worker.modeling.bundles import load_named
+        from worker.modeling.posts.examples import check_labels, source_of
         from worker.modeling.training.select import Selection, select, select_again, write
         from worker.modeling.training.teacher_scores import TeacherScores
 
@@ -36,12 +45,16 @@ def add(parser: argparse.ArgumentParser) -> None:
             longest=chosen.longest,
             seed=chosen.seed,
         )
-        if chosen.scores:
-            scores = TeacherScores.read(chosen.scores)
+        scored = TeacherScores.read(chosen.scores) if chosen.scores else load_named(chosen.bundle)
+        try:
+            check_labels(chosen.labels if chosen.clean_out else (), scored.labels)
+        except ValueError as error:
+            raise Fatal(f"--labels: {error}") from error
+        if isinstance(scored, TeacherScores):
             names = [source_of(path) for path in (chosen.out, chosen.clean_out) if path]
-            found, *clean = (select_again(chosen.texts, wanted, scores, name) for name in names)
+            found, *clean = (select_again(chosen.texts, wanted, scored, name) for name in names)
         else:
-            found, *clean = select(Classifier.load(chosen.bundle), chosen.texts, wanted)
+            found, *clean = select(scored, chosen.texts, wanted)
         write(chosen.out, found)
         print(f"{chosen.out}: {len(found):,} posts")
         if chosen.clean_out:

@@ -23,10 +23,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="policy file to write, for MODERATION_POLICY_FILE")
 
     def run(chosen: argparse.Namespace) -> None:
-        from worker.model.classifier import Classifier
+        from worker.modeling.bundles import load_named
         from worker.modeling.evaluation.proposal import propose, write_policy
 
-        classifier = Classifier.load(chosen.bundle)
+        classifier = load_named(chosen.bundle)
         found = propose(classifier, chosen.data, chosen.precision, chosen.block_precision, chosen.half)
         version = write_policy(chosen.out, found.thresholds)
         print(f"{found.text}\n{chosen.out}: policy {version}: MODERATION_POLICY_FILE={chosen.out}")

@@ -9,6 +9,7 @@ from tokenizers.models import WordPiece
 from tokenizers.processors import BertProcessing
 
 from worker.core.errors import Fatal
+from worker.modeling.writing import write_text
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """In this order: [PAD] is 0, as the networks here have it."""
@@ -26,6 +27,11 @@ def read_tokenizer(file: Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, file: Path) -> None:
+    """Write a `tokenizer.json`, whole or not at all: its own `save` does neither. Raises Fatal where it cannot be."""
+    write_text(file, tokenizer.to_str(pretty=True))
 
 
 def read_vocabulary(path: Path, cased: bool = False) -> Tokenizer:

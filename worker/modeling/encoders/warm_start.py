@@ -26,7 +26,7 @@ from worker.modeling.encoders.emoji import give_rows
 from worker.modeling.encoders.factorise import Factorised, count_tokens, factorise
 from worker.modeling.encoders.multilingual import wheel
 from worker.modeling.encoders.multilingual.source import from_packed
-from worker.modeling.encoders.vocabulary import read_tokenizer
+from worker.modeling.encoders.vocabulary import read_tokenizer, save_tokenizer
 
 MULTILINGUAL = wheel.SOURCE
 
@@ -75,19 +75,22 @@ def warm_start(
     reads_texts = dimensions is not None or emoji_rows is not None or source == MULTILINGUAL
     if (dimensions is not None and not texts) or (texts and not reads_texts):
         raise Fatal("warm-start: --factorise and --texts go together: the texts tell how frequent each token is")
-    with tempfile.TemporaryDirectory() as scratch:
-        model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
+    except OSError as error:  # what is fetched is as large as the model
+        raise Fatal(f"warm-start: {source}: cannot be unpacked among temporary files (TMPDIR): {error}") from error
     if not difference <= TOLERANCE:
         raise Fatal(f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}")
     with written_aside(out) as folder:
-        tokenizer.save(str(folder / "tokenizer.json"))
+        save_tokenizer(tokenizer, folder / "tokenizer.json")
         hardened = load_tokenizer(folder / "tokenizer.json")
         for token in ("[CLS]", "[SEP]"):
             special_token(hardened, token)
         emoji: tuple[str, ...] = ()
         if emoji_rows is not None:
             tokenizer, emoji = give_rows(model, tokenizer, hardened, emoji_rows, texts)
-            tokenizer.save(str(folder / "tokenizer.json"))
+            save_tokenizer(tokenizer, folder / "tokenizer.json")
             hardened = load_tokenizer(folder / "tokenizer.json")
         factorised = None
         if dimensions is not None:

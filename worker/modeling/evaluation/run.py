@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.errors import Fatal
-from worker.model.classifier import Classifier
+from worker.modeling.bundles import load_named
 from worker.modeling.evaluation.baseline import fit_floor, plans
 from worker.modeling.evaluation.evaluate import (
     Which,
@@ -86,12 +86,12 @@ def run_evaluation(job: Evaluation) -> str:
 def _bundle(job: Evaluation) -> tuple[dict[str, Any], list[ScoredSet], tuple[str, ...]]:
     if job.bundle is None:
         raise AssertionError("only called with a bundle")
-    classifier = Classifier.load(job.bundle)
+    classifier = load_named(job.bundle)
     sets = score_files(classifier, job.data)
     content: dict[str, Any] = {"note": describe(classifier, job.half)}
     content |= evaluate(classifier, sets, job.half, [read_classes(path) for path in job.data])
     if job.reference:
-        reference = Classifier.load(job.reference)
+        reference = load_named(job.reference, "--reference")
         ours, theirs = ([of_half(each, job.half) for each in s] for s in (sets, score_files(reference, job.data)))
         content["note"] += " " + compare(classifier, ours, reference, theirs)
     if job.unlabelled:

@@ -52,7 +52,7 @@ def measure(method: Method, data: Sequence[Path], posts: int | None = None, seed
     """
     rows = []
     for path in data:
-        marked = read_marked(path)
+        marked = read_marked(path, method.labels)
         for label in method.labels:
             chosen = [post for post in marked if label in post.labels]
             if chosen:

@@ -1,6 +1,5 @@
 """Posts of which people marked the words that matter, and explanations in the same units."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Any
 
 from worker.core.errors import Fatal
 from worker.explain.method import WordWeight
+from worker.modeling.posts.examples import check_labels
+from worker.modeling.posts.lines import read_rows
 
 _TOKEN = re.compile(r"\S+")
 
@@ -23,27 +24,16 @@ class Marked:
     marked: tuple[bool, ...]
 
 
-def read_marked(path: Path) -> list[Marked]:
+def read_marked(path: Path, labels: Sequence[str]) -> list[Marked]:
     """Read the posts of a JSON Lines file that have marked words; others are left out.
 
     `rationales`: a list of 0 and 1 for each annotator, one for each whitespace token, of which a strict majority marks
     it (HateXplain). `spans`: [start, end) offsets in code points; a token is marked where one touches it (SemEval-2021
-    task 5). Raises Fatal naming the line that is wrong, or the file without any marked word.
+    task 5). Raises Fatal naming the line that is wrong, as one with a label that is none of `labels`, or the file without any marked word.
     """
-    found = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    marked = _marks(row)
-                    labels = frozenset(label for label, value in row["labels"].items() if value == 1)
-                    if any(marked):
-                        found.append(Marked(str(row["id"]), str(row["text"]), labels, marked))
-                except (ValueError, KeyError, AttributeError, TypeError) as error:
-                    raise Fatal(f"--data: {path}:{number}: not a post with marked words: {error!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"--data: {path}: cannot be read: {error}") from error
+    found = [
+        post for post in read_rows(path, "a post with marked words", lambda row: _post(row, labels)) if any(post.marked)
+    ]
     if not found:
         raise Fatal(f"--data: {path}: no post has `rationales` or `spans` that mark a word: nothing to agree with")
     return found
@@ -64,6 +54,12 @@ def token_weights(text: str, words: Sequence[WordWeight]) -> list[float]:
             token += 1
         weights[token] += word.weight
     return weights
+
+
+def _post(row: Mapping[str, Any], labels: Sequence[str]) -> Marked:
+    check_labels(row["labels"], labels)
+    certain = frozenset(label for label, value in row["labels"].items() if value == 1)
+    return Marked(str(row["id"]), str(row["text"]), certain, _marks(row))
 
 
 def _marks(row: Mapping[str, Any]) -> tuple[bool, ...]:

@@ -4,20 +4,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 from worker.core.errors import Fatal
 from worker.explain.method import Explanation, Method, explain, label_position
 from worker.explain.occlusion import Occlusion
 from worker.explain.terminal import render, safe
-from worker.model.classifier import Classifier
+from worker.modeling.bundles import load_named
 from worker.modeling.explain.identity import measure_terms
 from worker.modeling.explain.measure import measure
 from worker.modeling.explain.page import page
 from worker.modeling.explain.report import as_json, markdown
+from worker.modeling.posts.examples import read_unlabelled
 from worker.modeling.writing import write_text
 
 FAIR = 0.5
@@ -40,7 +40,7 @@ def load_method(
         return gradients, note, dict.fromkeys(gradients.labels, FAIR)
     if bundle is None or name == "integrated-gradients":
         raise Fatal("--method integrated-gradients needs a checkpoint: give --classifier")
-    served = Classifier.load(bundle)
+    served = load_named(bundle)
     found = served.bundle
     method = Occlusion(served, mask=name == "masking")
     note = f"{name or 'occlusion'} on {found.name} {found.version} ({found.manifest.quantization}).".capitalize()
@@ -86,25 +86,9 @@ def explain_posts(method: Method, note: str, chosen: argparse.Namespace) -> None
         write_text(chosen.json, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _posts(chosen: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def _posts(chosen: argparse.Namespace) -> list[tuple[str, str]]:
     """Ids and texts: those of --text, numbered, then those of --data."""
-    for number, text in enumerate(chosen.text, 1):
-        yield f"text {number}", text
+    found = [(f"text {number}", text) for number, text in enumerate(chosen.text, 1)]
     for path in chosen.data:
-        yield from islice(_read(path), chosen.posts)
-
-
-def _read(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    post_id, text = row["id"], row["text"]
-                except (ValueError, KeyError, TypeError) as error:
-                    raise Fatal(f"--data: {path}:{number}: not a post: {error!r}") from error
-                if not isinstance(text, str):
-                    raise Fatal(f"--data: {path}:{number}: not a post: its text is a {type(text).__name__}")
-                yield str(post_id), text
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"--data: {path}: cannot be read: {error}") from error
+        found += [(post.id, post.text) for post in read_unlabelled(path, 0)[: chosen.posts]]
+    return found

@@ -1,6 +1,5 @@
 """A bundle is put together aside, served from there, and moved to its place when all of it holds."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from worker.model.classifier import Classifier
 from worker.model.cpu import cpu_name, has_vnni, runtime_version
 from worker.model.session import Session
 from worker.model.tokenizer import load_tokenizer
+from worker.modeling.encoders.directories import beside
 from worker.modeling.export.arithmetic import Arithmetic
 from worker.modeling.export.electra_graph import build_graph
 from worker.modeling.export.job import Export
@@ -33,23 +33,23 @@ FILES = (parts.MODEL, parts.TOKENIZER, parts.GOLDEN, parts.REFERENCE)
 def assembled(out: Path) -> Iterator[Path]:
     """A directory beside `out` to build a bundle in; its files become those of `out` when the block ends.
 
-    Whatever fails before leaves `out` as it was. A bundle that was there is replaced file by file, its manifest gone
-    first and back last: a directory without one is no bundle. What was said about the old one, its card above all,
-    goes with it. Raises Fatal where `out` holds something else, or cannot be written.
+    Whatever fails before leaves `out` as it was. A bundle that was there is replaced file by file, its manifest after
+    the files that it vouches for: whoever is killed in between leaves a directory that its checksums refuse, and that
+    the next call replaces. What was said about the old one, its card above all, goes with it. Raises Fatal where `out`
+    holds something else, or cannot be written.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / parts.MANIFEST).exists():
+    full = out.is_dir() and any(out.iterdir())
+    if full and not (out / parts.MANIFEST).exists():
         raise Fatal(f"export: --out {out}: holds something that is no bundle: choose another directory")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
-            yield Path(aside)
-            out.mkdir(exist_ok=True)
-            for name in (parts.MANIFEST, *ABOUT):
-                (out / name).unlink(missing_ok=True)
-            for made in sorted(Path(aside).iterdir(), key=lambda path: path.name == parts.MANIFEST):
-                made.replace(out / made.name)
-    except OSError as error:
-        raise Fatal(f"export: cannot write to {out}: {error.strerror or error}") from error
+    with beside(out) as aside:
+        yield aside
+        if not full:
+            aside.rename(out.resolve())
+            return
+        for name in ABOUT:
+            (out / name).unlink(missing_ok=True)
+        for made in sorted(aside.iterdir(), key=lambda path: (path.name == REPORT, path.name == parts.MANIFEST)):
+            made.replace(out / made.name)
 
 
 def serve(

@@ -15,6 +15,7 @@ from worker.model import manifest as parts
 from worker.model.bundle import file_sha256
 from worker.model.classifier import Classifier
 from worker.model.session import Session
+from worker.modeling.bundles import load_named
 from worker.modeling.export.arithmetic import (
     Activation,
     Float32,
@@ -37,7 +38,7 @@ def rebuild(bundle: Path, out: Path, version: str) -> int:
 
     Raises Fatal where `bundle` is none that `export` wrote, or a score would be another one.
     """
-    served = Classifier.load(bundle)
+    served = load_named(bundle)
     manifest = served.bundle.manifest
     constants = Constants(onnx.load(str(bundle / parts.MODEL)).graph)
     try:

@@ -14,8 +14,8 @@ import torch
 from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
-from worker.model.classifier import Classifier as Served
 from worker.model.manifest import MODEL, TOKENIZER
+from worker.modeling.bundles import load_named
 from worker.modeling.encoders.directories import refuse_full, written_aside
 from worker.modeling.export.constants import Constants
 from worker.modeling.export.electra_graph import EMBEDDINGS, LAYER
@@ -43,7 +43,7 @@ def restore(bundle: Path, out: Path) -> Restored:
     Raises Fatal where `bundle` is none that `export` wrote, or the classifier computes something else.
     """
     refuse_full(out)
-    served = Served.load(bundle)
+    served = load_named(bundle)
     manifest = served.bundle.manifest
     if manifest.problem_type != "multi_label_classification":
         raise Fatal(f"restore: {bundle}: its labels exclude each other; only independent ones can be restored")

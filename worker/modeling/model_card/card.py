@@ -10,6 +10,7 @@ from worker.core.policy import decide
 from worker.core.pooling import pool
 from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, REFERENCE, Manifest
+from worker.modeling.bundles import load_named
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.model_card.about import read_about
@@ -53,7 +54,7 @@ def write_card(bundle: Path, classifier: Path, about: Path, metrics: Mapping[str
     `metrics`: headings, and files that `evaluate --json` wrote. What `export` and `suite` wrote into the bundle's
     directory is shown too. Raises Fatal where a file cannot be read.
     """
-    loaded = Classifier.load(bundle)
+    loaded = load_named(bundle)
     manifest = loaded.bundle.manifest
     told = read_about(about)
     measured = {heading: read_json(path) for heading, path in metrics.items()}

@@ -1,8 +1,7 @@
 """Labelled posts: JSON Lines files to token ids, through the serving path's normalisation and tokenizer."""
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from tokenizers import Tokenizer
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
+from worker.modeling.posts.lines import read_rows
 from worker.text.normalise import normalise
 from worker.text.options import AS_WRITTEN, Normalisation
 
@@ -38,23 +38,26 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
     `{label: votes, ..., "neither": votes}`, in the order of `labels` from the graver to the milder, which the graver
     one implies. Raises Fatal naming the file and line that is not such an object, or a file without any label.
     """
-    examples = _read(path, "a labelled post", lambda row: _example(row, path, labels, soft))
+    examples = read_rows(path, "a labelled post", lambda row: _example(row, path, labels, soft))
     if all(value is None for example in examples for value in example.labels):
         raise Fatal(f"{path}: every label is null: nothing to learn or to measure ({', '.join(labels)})")
     single = [not one_sided and len({e.labels[k] for e in examples} - {None}) <= 1 for k in range(len(labels))]
     return [replace(e, labels=tuple(None if single[k] else v for k, v in enumerate(e.labels))) for e in examples]
 
 
-def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
-    unknown = sorted(set(row["labels"]).difference(labels))
+def check_labels(found: Iterable[str], labels: Sequence[str]) -> None:
+    """Raise ValueError naming a label of `found` that is none of `labels`."""
+    unknown = sorted(set(found).difference(labels))
     if unknown:
         raise ValueError(f"unknown label {unknown[0]!r}: the labels are {', '.join(labels)}")
+
+
+def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
+    check_labels(row["labels"], labels)
     values = tuple(_probability(row["labels"].get(label)) for label in labels)
     if soft and "votes" in row:
         values = _shares(row["votes"], labels)
-    if not isinstance(row["text"], str):
-        raise TypeError(f"text is a {type(row['text']).__name__}")
-    return Example(str(row["id"]), row["text"], values, _source(row, path), row.get("pair"))
+    return Example(str(row["id"]), _text(row), values, _source(row, path), row.get("pair"))
 
 
 def _probability(value: Any) -> float | None:
@@ -82,9 +85,14 @@ def tokenise(
 
 def read_unlabelled(path: Path, labels: int) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
-    return _read(
-        path, "a post", lambda row: Example(str(row["id"]), row["text"] + "", (None,) * labels, _source(row, path))
-    )
+    unknown = (None,) * labels
+    return read_rows(path, "a post", lambda row: Example(str(row["id"]), _text(row), unknown, _source(row, path)))
+
+
+def _text(row: dict[str, Any]) -> str:
+    if not isinstance(row["text"], str):
+        raise TypeError(f"text is a {type(row['text']).__name__}")
+    return row["text"]
 
 
 def _source(row: dict[str, Any], path: Path) -> str:
@@ -94,22 +102,6 @@ def _source(row: dict[str, Any], path: Path) -> str:
 def source_of(path: Path) -> str:
     """The source that a file's name names: what stands before the first dot."""
     return path.name.split(".")[0]
-
-
-def _read(path: Path, what: str, parse: Callable[[Any], Example]) -> list[Example]:
-    found = []
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    found.append(parse(json.loads(line)))
-                except (ValueError, KeyError, AttributeError, TypeError) as error:
-                    raise Fatal(f"{path}:{number}: not {what}: {error!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"{path}: cannot be read: {error}") from error
-    if not found:
-        raise Fatal(f"{path}: holds no posts")
-    return found
 
 
 def digest_of(examples: Iterable[Example]) -> str:

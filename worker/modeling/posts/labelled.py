@@ -1,11 +1,11 @@
 """Labelled files as measuring needs them: every post once, every file by its own name."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from worker.core.errors import Fatal
 from worker.modeling.posts.examples import Example, read_examples
+from worker.modeling.posts.lines import read_rows
 
 
 def read_labelled(path: Path, labels: Sequence[str], option: str = "--data") -> list[Example]:
@@ -27,9 +27,8 @@ def read_labelled(path: Path, labels: Sequence[str], option: str = "--data") -> 
 
 def read_classes(path: Path) -> dict[str, str]:
     """The `class` that a source gave its posts, by id, of rows that have one."""
-    with path.open(encoding="utf-8") as lines:
-        rows = map(json.loads, lines)
-        return {str(row["id"]): row["class"] for row in rows if isinstance(row.get("class"), str)}
+    rows = read_rows(path, "a labelled post", dict)
+    return {str(row["id"]): row["class"] for row in rows if isinstance(row.get("class"), str)}
 
 
 def check_names(data: Sequence[Path], option: str = "--data") -> None:

@@ -16,14 +16,13 @@ from transformers import ElectraConfig, ElectraModel
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer, special_token
 from worker.modeling.encoders.directories import refuse_full, written_aside
-from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, train_vocabulary
+from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, save_tokenizer, train_vocabulary
 from worker.modeling.posts.texts import read_texts
 from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
 from worker.modeling.training.network import autocast, check_vocabulary, encoder_digest, load_encoder
-from worker.modeling.writing import write_text
 from worker.text.normalise import normalise
 
 _RECENT = 100
@@ -173,14 +172,10 @@ def _tokenizer_file(recipe: PretrainRecipe, run: Path) -> Path:
         return Path(recipe.encoder) / "tokenizer.json"
     file = run / "tokenizer.json"
     if recipe.vocabulary:
-        _keep(read_vocabulary(Path(recipe.vocabulary), recipe.cased), file)
+        save_tokenizer(read_vocabulary(Path(recipe.vocabulary), recipe.cased), file)
     elif not file.exists() or not (run / "checkpoint.pt").exists():
-        _keep(train_vocabulary(lambda: _texts(recipe), recipe.train_vocabulary or 0, recipe.cased), file)
+        save_tokenizer(train_vocabulary(lambda: _texts(recipe), recipe.train_vocabulary or 0, recipe.cased), file)
     return file
-
-
-def _keep(tokenizer: Tokenizer, file: Path) -> None:
-    write_text(file, tokenizer.to_str(pretty=True))  # its own `save` raises bare exceptions, and half a file stays
 
 
 def _texts(recipe: PretrainRecipe) -> Iterator[str]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from worker.core.errors import Fatal
-from worker.model.classifier import Classifier
+from worker.modeling.bundles import load_named
 from worker.modeling.suite.cases import suite_cases
 from worker.modeling.suite.measure import as_json, markdown, score_cases, summarise
 from worker.modeling.writing import write_text
@@ -12,7 +12,7 @@ from worker.modeling.writing import write_text
 
 def report(bundle: Path, out: Path | None) -> str:
     """Measure the bundle; write the numbers to `out`, if given. Raises Fatal where it has no label "hate"."""
-    classifier = Classifier.load(bundle)
+    classifier = load_named(bundle)
     if "hate" not in classifier.labels:
         raise Fatal(f"suite --bundle: its labels are {', '.join(classifier.labels)}; the suite asks for hate")
     result = summarise(score_cases(classifier, suite_cases()))

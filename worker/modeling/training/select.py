@@ -40,13 +40,20 @@ def select(baseline: Classifier, texts: Sequence[Path], wanted: Selection) -> tu
     """Posts to learn from a teacher, and clean posts, disjoint; half doubtful, a quarter likely, a quarter random.
 
     Doubtful: the highest score is nearest to 0.5; likely: the first label's score is highest. Clean posts are random
-    ones whose scores are all under CLEAN_BELOW. Raises Fatal where the pool is too small for what is wanted.
+    ones whose scores are all under CLEAN_BELOW; of fewer than wanted it tells how many. Raises Fatal where the pool is too small for what is wanted.
     """
     pool = _pool(texts, wanted)
     if len(pool) < wanted.count + wanted.clean:
         raise Fatal(f"select: --texts hold {len(pool):,} fitting posts, {wanted.count + wanted.clean:,} are wanted")
     examples, scores = _score(baseline, pool)
-    return _choose(examples, scores, wanted)
+    found, clean = _choose(examples, scores, wanted)
+    if len(clean) < wanted.clean:
+        print(
+            f"only {len(clean):,} clean posts of {wanted.clean:,}: no other of the {len(examples):,} scores under "
+            f"{CLEAN_BELOW}: give a larger --pool",
+            flush=True,
+        )
+    return found, clean
 
 
 def select_again(texts: Sequence[Path], wanted: Selection, scores: TeacherScores, source: str) -> list[Example]:
