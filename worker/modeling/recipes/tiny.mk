@@ -60,7 +60,7 @@ $(OUT)/copies.jsonl: $(TRAIN)
 
 $(OUT)/student/metrics.json: $(OUT)/small/config.json $(OUT)/teacher/metrics.json $(OUT)/chosen.jsonl $(OUT)/copies.jsonl
 	$(MODEL) distill --encoder $(<D) --teacher $(OUT)/teacher --scores $(OUT)/scores.npz \
-	  --unlabelled $(OUT)/chosen.jsonl $(OUT)/copies.jsonl --out $(@D) $(TRAINING) --epochs 4 --learning-rate 4e-3 \
+	  --unlabelled $(OUT)/chosen.jsonl $(OUT)/copies.jsonl --out $(@D) $(TRAINING) --epochs 6 --learning-rate 2e-3 \
 	  --normalise emoji=names
 
 $(BUNDLE)/manifest.json: $(OUT)/student/metrics.json
