@@ -213,7 +213,9 @@ def test_interrupt_says_how_to_go_on(
     assert main([*command.split(), "--out", str(tmp_path)]) == 130
     minutes = 5 if "--checkpoint-minutes" in command else 10
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith(f"the same command goes on from its last checkpoint (one every {minutes} minutes)")
+    assert line.endswith(
+        f"the same command goes on from its last checkpoint, if it has written one (every {minutes} minutes)"
+    )
 
 
 def test_interrupt_ends_with_the_shells_status(monkeypatch: pytest.MonkeyPatch, posts: Path) -> None:

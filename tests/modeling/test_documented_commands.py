@@ -65,6 +65,32 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
     assert shown
     for arguments in shown:
         _parse(arguments)
+    if recipe == "english.mk":
+        steps = [arguments[0] for arguments in shown]
+        assert steps.count("restore") == any("FROM" in option for option in more)
+        assert steps.count("train") == 2 * ("TEACH=1" in more)
+
+
+def test_tables_explain_the_student_that_is_there(tmp_path: Path) -> None:
+    def target(name: str) -> list[str]:
+        (tmp_path / "out" / "student" / name).touch()
+        given = ["MODEL=moderation-model", f"DATA={tmp_path}", f"OUT={tmp_path / 'out'}", "-n"]
+        made = f"{tmp_path}/out/tables/gradients.json"
+        done = subprocess.run(
+            ["make", "-f", "worker/modeling/recipes/tables.mk", made, *given],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [arguments[0] for arguments in _commands(done.stdout)]
+
+    (tmp_path / "out" / "student").mkdir(parents=True)
+    for name in RECIPES["tables.mk"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "out" / "student" / "metrics.json").unlink()
+    assert target("restored.json") == ["explain"]
 
 
 def _commands(text: str) -> list[list[str]]:

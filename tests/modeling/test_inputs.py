@@ -16,6 +16,9 @@ from worker.core.errors import Fatal
 from worker.modeling.cli import main
 from worker.modeling.posts.examples import read_unlabelled
 from worker.modeling.posts.halves import half_of
+from worker.modeling.pretraining import pretrain as pretraining
+from worker.modeling.pretraining.recipe import PretrainRecipe
+from worker.modeling.search import tune
 from worker.modeling.search.ablate import Ablation, ablate
 from worker.modeling.search.tune import Search, search
 from worker.modeling.training.network import HEAD, Classifier
@@ -75,14 +78,61 @@ def test_finished_run_is_not_handed_out_for_other_teachers_scores(encoder: Path,
 
 
 def test_experiments_are_not_continued_with_another_encoder_in_the_same_place(
-    mine: Path, posts: Path, tmp_path: Path
+    mine: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, what, dev = short(mine, posts), Ablation(50, seeds=1, only=()), tmp_path / "dev.jsonl"
     write_posts(dev, random.Random(8), 30)
     ablate(recipe, [dev], tmp_path / "ablation", what)
+    with monkeypatch.context() as patched:
+        patched.setattr(tune, "ray", None)  # an interruption before Ray starts
+        with pytest.raises(Fatal, match="Ray did not start"):
+            search(recipe, [dev], tmp_path / "search", Search(()))
     change(mine)
     with pytest.raises(Fatal, match=r"\(encoders_sha256\)"):
         ablate(recipe, [dev], tmp_path / "ablation", what)
+    with pytest.raises(Fatal, match=r"\(encoder_sha256\)"):
+        search(recipe, [dev], tmp_path / "search", Search(()))
+
+
+def test_pretraining_is_not_continued_from_another_encoder_in_the_same_place(
+    mine: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = PretrainRecipe(texts=(str(posts),), encoder=str(mine), steps=1, max_length=32)
+    with monkeypatch.context() as patched:
+        patched.setattr(pretraining, "written_aside", lambda _: pytest.fail("stopped before the end"))
+        with pytest.raises(pytest.fail.Exception):
+            pretraining.pretrain(recipe, tmp_path / "out", checkpoint_seconds=0)
+    change(mine)
+    with pytest.raises(Fatal, match=r"another recipe \(encoder_sha256\)"):
+        pretraining.pretrain(recipe, tmp_path / "out")
+
+
+def test_another_teacher_of_hidden_states_is_another_run(encoder: Path, classifier: Path, tmp_path: Path) -> None:
+    teacher = shutil.copytree(classifier, tmp_path / "teacher")
+    recipe = Recipe(str(encoder), (), hidden_teacher=str(teacher), hidden_weight=0.1)
+    before = recipe.digests()
+    change(teacher)
+    assert [name for name, digest in recipe.digests().items() if before[name] != digest] == ["hidden_teacher_sha256"]
+
+
+def test_finished_run_is_not_handed_out_for_other_development_labels(
+    encoder: Path, posts: Path, tmp_path: Path
+) -> None:
+    dev = tmp_path / "dev.jsonl"
+    write_posts(dev, random.Random(8), 30)
+    train(short(encoder, posts), [dev], tmp_path / "out")
+    write_posts(dev, random.Random(9), 30)
+    with pytest.raises(Fatal, match=r"another recipe \(dev_sha256"):
+        train(short(encoder, posts), [dev], tmp_path / "out")
+
+
+def test_experiment_does_not_begin_before_its_encoders_are_there(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.jsonl"
+    write_posts(dev, random.Random(8), 30)
+    what = Ablation(50, seeds=1, only=(), also=(f"encoder={tmp_path / 'later'}",))
+    with pytest.raises(Fatal, match=r"later: no encoder directory"):
+        ablate(short(encoder, posts), [dev], tmp_path / "out", what)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["train --train {posts}", "pretrain --steps 1 --max-length 32 --texts {posts}"])
@@ -127,6 +177,8 @@ def test_development_posts_that_decide_nothing_are_refused_where_they_would(
     rows = [{"id": str(n), "text": f"a {n}", "labels": {"hate": 0, "offensive": None}} for n in range(20)]
     reported = next(row for row in rows if half_of(str(row["id"])) == "report")
     reported["labels"] = {"hate": 1, "offensive": None}  # so that the file knows both values, but only one half does
+    selected = next(row for row in rows if half_of(str(row["id"])) == "selection")
+    selected["labels"] = {"hate": 0.4, "offensive": None}  # which counts as 0
     dev.write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = short(encoder, posts)
     message = r"same\.dev\.jsonl: no file has a label with both values in its selection half"

@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         if chosen.command in RESUMED:
             print(
-                f"moderation-model {chosen.command}: interrupted; the same command goes on from its last checkpoint "
-                f"(one every {chosen.checkpoint_minutes:g} minutes)",
+                f"moderation-model {chosen.command}: interrupted; the same command goes on from its last checkpoint, "
+                f"if it has written one (every {chosen.checkpoint_minutes:g} minutes)",
                 file=sys.stderr,
             )
         return 130

@@ -1,4 +1,4 @@
-"""The options that `train`, `distill` and `tune` share."""
+"""The options that `train`, `distill`, `tune` and `ablate` share."""
 
 import argparse
 import math

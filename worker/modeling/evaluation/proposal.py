@@ -12,7 +12,7 @@ from worker.modeling.evaluation.evaluate import Which, score_files
 from worker.modeling.evaluation.known import Known, known_sets
 from worker.modeling.evaluation.metrics import table
 from worker.modeling.evaluation.scoring import of_half
-from worker.modeling.evaluation.thresholds import BLOCK_POSTS, Effect, effect, policy_version, precisions
+from worker.modeling.evaluation.thresholds import BLOCK_POSTS, effect, policy_version, precisions
 from worker.modeling.posts.halves import other_half
 from worker.modeling.writing import write_text
 
@@ -58,7 +58,7 @@ def propose(
             block = max(review, lowest_precise(known, block_precision, label, "--block-precision"))
         thresholds[label] = Thresholds(review=review, block=block)
         rows += [
-            [label, kind, f"{threshold:.2f}", *_cells(effect(known_sets(measured, position), threshold))]
+            [label, kind, f"{threshold:.2f}", *_cells(known_sets(measured, position), threshold)]
             for kind, threshold in (("review", review), ("block", block))
             if threshold is not None
         ]
@@ -98,5 +98,8 @@ def lowest_precise(known: Sequence[Known], wanted: float, label: str, option: st
     )
 
 
-def _cells(at: Effect) -> list[str]:
+def _cells(known: Sequence[Known], threshold: float) -> list[str]:
+    if not known:
+        return ["unknown"] * 3
+    at = effect(known, threshold)
     return ["-" if at.precision is None else f"{at.precision:.3f}", f"{at.recall:.3f}", f"{at.flagged:.1%}"]

@@ -38,6 +38,8 @@ def assembled(out: Path) -> Iterator[Path]:
     the next call replaces. What was said about the old one, its card above all, goes with it. Raises Fatal where `out`
     holds something else, or cannot be written.
     """
+    if out.exists() and not out.is_dir():
+        raise Fatal(f"export: --out {out}: is a file: choose another name")
     full = out.is_dir() and any(out.iterdir())
     if full and not (out / parts.MANIFEST).exists():
         raise Fatal(f"export: --out {out}: holds something that is no bundle: choose another directory")

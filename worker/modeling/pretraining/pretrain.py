@@ -185,6 +185,7 @@ def _texts(recipe: PretrainRecipe) -> Iterator[str]:
 def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
     if recipe.encoder:
         encoder = load_encoder(Path(recipe.encoder), recipe.dropout, recipe.dropout)
+        check_vocabulary(encoder.config, tokenizer, Path(recipe.encoder))
     else:
         shape = recipe.shape
         if shape.hidden % shape.heads:
@@ -202,7 +203,6 @@ def _encoder(recipe: PretrainRecipe, tokenizer: Tokenizer) -> ElectraModel:
             attn_implementation="eager",  # type: ignore[call-arg]  # as load_encoder; not in its signature
         )
         encoder = ElectraModel(config)
-    check_vocabulary(encoder.config, tokenizer, Path(recipe.encoder or recipe.vocabulary or "--train-vocabulary"))
     if recipe.max_length > encoder.config.max_position_embeddings:
         raise Fatal(
             f"pretrain: --max-length {recipe.max_length}: the encoder has {encoder.config.max_position_embeddings} positions"

@@ -31,7 +31,14 @@ EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 .PHONY: all ablation choices factorised terms explained encoders
 all: explained encoders factorised terms choices ablation
 
-ablation: $(TABLES)/emoji-rows/config.json
+# english.mk makes them, but not FROM a bundle.
+$(ENCODER)/config.json:
+	$(MODEL) warm-start $(notdir $(@D)) --out $(@D)
+
+$(OUT)/augmentation.train.jsonl: $(LABELLED)
+	$(MODEL) augment --out $@ --spelling $^
+
+ablation: $(TABLES)/emoji-rows/config.json $(ENCODER)/config.json
 	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/ablation --leave-out davidson \
 	  --only quotes handles urls numbers emoji repeats lookalikes --also encoder=$(<D)
 
@@ -44,10 +51,10 @@ PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teac
   --unlabelled $(UNLABELLED) $(SPANS) --train $(LABELLED) $(OUT)/augmentation.train.jsonl --dev $(DEV) $(NORMALISE) \
   --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 1 --learning-rate 6e-5
 
-$(TABLES)/factorised/metrics.json: $(OUT)/encoder-128/config.json
+$(TABLES)/factorised/metrics.json: $(OUT)/encoder-128/config.json $(OUT)/augmentation.train.jsonl
 	$(PASS)
 
-$(TABLES)/continued/metrics.json: $(STUDENT)
+$(TABLES)/continued/metrics.json: $(STUDENT) $(OUT)/augmentation.train.jsonl
 	$(PASS)
 
 terms: $(TABLES)/plain/terms.json $(TABLES)/regularised/terms.json
@@ -57,10 +64,10 @@ $(TABLES)/%/terms.json: $(TABLES)/%/metrics.json
 TERMS = $(MODEL) train --encoder $(ENCODER) --train $(DATA)/hatexplain.train.jsonl $(DATA)/davidson.train.jsonl \
   --dev $(DEV) --learning-rate 1e-4 --epochs 2 --out $(@D)
 
-$(TABLES)/plain/metrics.json:
+$(TABLES)/plain/metrics.json: $(ENCODER)/config.json
 	$(TERMS)
 
-$(TABLES)/regularised/metrics.json:
+$(TABLES)/regularised/metrics.json: $(ENCODER)/config.json
 	$(TERMS) --explanation-weight 1
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
@@ -79,5 +86,5 @@ $(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/small/metrics.json
 $(TABLES)/emoji-rows/config.json:
 	$(MODEL) warm-start all-minilm-l6-v2 --emoji-rows 200 --texts $(LABELLED) --out $(@D)
 
-$(TABLES)/reddit/config.json:
-	$(MODEL) pretrain --encoder $(ENCODER) --texts $(TEXTS) --steps 1500 --out $(@D)
+$(TABLES)/reddit/config.json: $(ENCODER)/config.json
+	$(MODEL) pretrain --encoder $(ENCODER) --texts $(firstword $(TEXTS)) --steps 150 --out $(@D)

@@ -20,7 +20,8 @@ from worker.modeling.posts.examples import digest_of, source_of
 from worker.modeling.posts.sampling import sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
 from worker.modeling.search.tune_space import apply, parse_dimension
-from worker.modeling.training.dev_sets import refuse_undecided
+from worker.modeling.training.dev_sets import dev_digest, refuse_undecided
+from worker.modeling.training.network import encoder_digest
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import train
 from worker.modeling.training.training_set import read_posts
@@ -88,8 +89,10 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
     for files in settings.values():
         refuse_undecided(files.dev, base.labels)
     shared: dict[str, Any] = {f"ablation.{key}": value for key, value in asdict(what).items()}
-    shared |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base))}
-    shared |= {"encoders_sha256": [recipe.digests()["encoder_sha256"] for recipe in compared.values()]}
+    shared |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
+    shared |= {"posts_sha256": digest_of(read_posts(base))}
+    encoders = sorted({recipe.encoder for recipe in compared.values()})
+    shared |= {"encoders_sha256": {name: encoder_digest(Path(name)) for name in encoders}}
     claim(out / SETTINGS, {**asdict(base), **shared})
     done = _read(out / RUNS)
     wanted = [

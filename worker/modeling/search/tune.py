@@ -31,7 +31,7 @@ from worker.modeling.claim import claim
 from worker.modeling.posts.examples import digest_of
 from worker.modeling.search.tune_space import Dimension, apply, check_space
 from worker.modeling.search.tune_table import Row, write_table
-from worker.modeling.training.dev_sets import refuse_undecided
+from worker.modeling.training.dev_sets import dev_digest, refuse_undecided
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.train import Metrics, train
 from worker.modeling.training.training_set import read_posts
@@ -73,7 +73,8 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoin
     out = out.absolute()
     base, dev = _absolute(base), [path.absolute() for path in dev]
     searched: dict[str, Any] = {f"search.{key}": value for key, value in asdict(what).items()}
-    searched |= {"dev": [*map(str, dev)], "posts_sha256": digest_of(read_posts(base, dev)), **base.digests()}
+    searched |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
+    searched |= {"posts_sha256": digest_of(read_posts(base, dev)), **base.digests()}
     claim(out / SEARCH, {**asdict(base), **searched})
     cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)
     gpus = 1 / what.concurrency if torch.cuda.is_available() else 0

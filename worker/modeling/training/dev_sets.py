@@ -1,4 +1,4 @@
-"""Development files while training: AUROC of each label, on both halves."""
+"""Development files while training: AUROC of each label, on the halves that are asked for."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from worker.core.errors import Fatal
 from worker.modeling.evaluation.known import known_scores
 from worker.modeling.evaluation.scoring import ScoredSet
-from worker.modeling.posts.examples import read_examples, tokenise
+from worker.modeling.posts.examples import digest_of, read_examples, tokenise
 from worker.modeling.posts.halves import HALVES, Half, only
 from worker.modeling.training.network import Classifier, predict
 from worker.modeling.training.recipe import Recipe
@@ -39,11 +39,16 @@ class DevSet:
         }
 
 
+def dev_digest(dev: Sequence[Path], labels: Sequence[str]) -> str:
+    """Of the posts and labels of `dev`: measured on others, epochs and variants cannot be compared."""
+    return digest_of(post for path in dev for post in read_examples(path, labels))
+
+
 def refuse_undecided(dev: Sequence[Path], labels: Sequence[str]) -> None:
     """Raise Fatal where the selection halves of `dev` know both values of no label: there is no AUROC to decide by."""
     for path in dev:
         posts = only(read_examples(path, labels), "selection")
-        if any(len({post.labels[k] for post in posts} - {None}) > 1 for k in range(len(labels))):
+        if any(len({v >= 0.5 for post in posts if (v := post.labels[k]) is not None}) > 1 for k in range(len(labels))):
             return
     raise Fatal(
         f"--dev {' '.join(map(str, dev))}: no file has a label with both values in its selection half (by a hash of "

@@ -134,8 +134,7 @@ def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float
     step on a CPU (its backward pass runs on few threads), and drawing the dropout of attention weights a sixth.
     Raises Fatal where the directory holds no ELECTRA encoder, or not all of its weights.
     """
-    if not (directory / "config.json").is_file():
-        raise Fatal(f"{directory}: no encoder directory; `moderation-model warm-start` makes one")
+    _refuse_none(directory)
     try:
         found: Any = ElectraModel.from_pretrained(  # a pair, where information is asked for
             directory,
@@ -153,6 +152,11 @@ def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float
     return encoder
 
 
+def _refuse_none(directory: Path) -> None:
+    if not (directory / "config.json").is_file():
+        raise Fatal(f"{directory}: no encoder directory; `moderation-model warm-start` makes one")
+
+
 def check_vocabulary(encoder: Any, tokenizer: Tokenizer, path: Path) -> None:
     """Raise Fatal where a piece of the vocabulary has no embedding. `encoder`: its configuration."""
     highest, rows = max(tokenizer.get_vocab(with_added_tokens=True).values()), encoder.vocab_size
@@ -164,7 +168,11 @@ def check_vocabulary(encoder: Any, tokenizer: Tokenizer, path: Path) -> None:
 
 def encoder_digest(directory: Path) -> str:
     """As `weights_digest`, of an encoder's weights, configuration and vocabulary."""
-    return _digest(sorted(path for name in _ENCODER_FILES for path in directory.glob(name)))
+    _refuse_none(directory)
+    try:
+        return _digest(sorted(path for name in _ENCODER_FILES for path in directory.glob(name)))
+    except OSError as error:
+        raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
 
 
 def weights_digest(directory: Path) -> str:

@@ -98,7 +98,7 @@ class Recipe:
     def digests(self) -> dict[str, str]:
         """Of the weights that the recipe names: made anew in the same place they make it another one.
 
-        Raises Fatal where the teacher of hidden states is none.
+        Raises Fatal where the encoder, or the teacher of hidden states, is none.
         """
         found = {"encoder_sha256": encoder_digest(Path(self.encoder))}
         if self.hidden_teacher is not None:

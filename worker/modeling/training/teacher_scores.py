@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -57,20 +56,22 @@ class TeacherScores:
         if scores.keys.ndim != 1 or not scores.keys.shape == scores.digests.shape == scores.logits.shape[:-1]:
             raise Fatal(f"{path}: no teacher scores: its arrays are not of the same posts")
         if scores.logits.shape[1] != len(scores.labels):
-            raise Fatal(f"{path}: scores of {scores.logits.shape[1]} labels, not of {', '.join(scores.labels)}")
+            raise Fatal(
+                f"{path}: scores of {scores.logits.shape[1]} labels, not of {', '.join(scores.labels)}: score them anew"
+            )
         return scores
 
     def write(self, path: Path) -> None:
         """Write to `path` (.npz; logits as float16), aside first. Raises Fatal where it cannot be written."""
         partial = path.with_suffix(".partial.npz")
         logits = self.logits.astype(np.float16)
-        names: dict[str, Any] = {
-            field: np.array(getattr(self, field), dtype=np.str_) for field in ("teachers", "labels")
-        }
+        teachers, labels = np.array(self.teachers, dtype=np.str_), np.array(self.labels, dtype=np.str_)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                np.savez_compressed(partial, keys=self.keys, digests=self.digests, logits=logits, **names)
+                np.savez_compressed(
+                    partial, keys=self.keys, digests=self.digests, logits=logits, teachers=teachers, labels=labels
+                )
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
