@@ -93,3 +93,10 @@ def test_death_at_any_step_leaves_what_the_next_export_replaces(old: str, tmp_pa
     assert seen[0] == ("1" if old == "bundle" else "none")
     assert seen[-1] == "2"
     assert number > (8 if old == "bundle" else 1)
+
+
+def test_file_in_the_place_of_a_bundle_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(Fatal, match="out: is a file"), assembled(tmp_path / "out"):
+        pytest.fail("the work began")
+    assert (tmp_path / "out").read_text() == "mine"

@@ -52,6 +52,12 @@ def test_thresholds_come_from_one_half_and_their_figures_from_the_other(monkeypa
     assert "| 1.000 | 1.000 |" in propose(bundle(monkeypatch, chooses), [], 0.9, half="all").text
 
 
+def test_half_that_knows_one_value_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    chooses = scored("a", [(1.0, 0.6), (0.0, 0.4)] * 100, half="selection")
+    found = propose(bundle(monkeypatch, joined(chooses, scored("a", [(1.0, 0.6)] * 9, half="report"))), [], 0.9)
+    assert "| hate | review | 0.41 | unknown | unknown | unknown |" in found.text
+
+
 def test_nothing_blocks_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert propose(bundle(monkeypatch, calibrated("a", 0)), [], 0.7).thresholds["hate"].block is None
 
