@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
@@ -189,6 +190,16 @@ def test_sample_is_bounded_proportional_and_the_same_for_a_seed(tmp_path: Path) 
     again = sample_files(files, 300, 0, tmp_path / "two")
     other = sample_files(files, 300, 1, tmp_path / "three")
     assert found[0].read_text() == again[0].read_text() != other[0].read_text()
+
+
+def test_sample_of_a_compressed_file_is_that_of_the_plain_one(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "a.train.jsonl", tmp_path / "packed" / "a.train.jsonl.zst"
+    write_posts(plain, random.Random(1), 90)
+    packed.parent.mkdir()
+    packed.write_bytes(zstandard.compress(plain.read_bytes()))
+    (expected,), (found,) = (sample_files([path], 60, 0, tmp_path / path.suffix) for path in (plain, packed))
+    assert found.name == "a.train.jsonl"
+    assert found.read_text() == expected.read_text()
 
 
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def test_too_few_clean_posts_are_told(texts: Path, capsys: pytest.CaptureFixture
 
 
 def test_too_few_texts_are_refused(texts: Path) -> None:
-    with pytest.raises(Fatal, match="hold 1,000 fitting posts, 1,100 are wanted"):
+    with pytest.raises(
+        Fatal, match=r"1,000 fitting posts of --texts, of which --pool takes .* at most: 1,100 are wanted"
+    ):
         select(None, [texts], Selection(count=1100, clean=0, pool=2000))  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from worker.core.errors import Fatal
+from worker.modeling.posts.lines import read_lines
 from worker.modeling.writing import write_text
 
 FEWEST = 50
@@ -12,13 +13,13 @@ FEWEST = 50
 
 
 def sample_files(files: Sequence[Path], posts: int, seed: int, out: Path) -> tuple[Path, ...]:
-    """About `posts` lines drawn from all `files`, each in proportion to its length, under its name in `out`.
+    """About `posts` lines drawn from all `files`, each in proportion to its length, under its plain name in `out`.
 
     The same for the same seed. Raises Fatal where a file cannot be read or two have one name.
     """
-    if len({path.name for path in files}) < len(files):
+    if len({plain_name(path) for path in files}) < len(files):
         raise Fatal(f"two files have one name: {', '.join(map(str, files))}; sources are told apart by it")
-    lines = {path.name: _lines(path) for path in files}
+    lines = {plain_name(path): [line for line in read_lines(path, "text", str) if line.strip()] for path in files}
     total = sum(map(len, lines.values()))
     found = []
     for name, rows in lines.items():
@@ -29,8 +30,6 @@ def sample_files(files: Sequence[Path], posts: int, seed: int, out: Path) -> tup
     return tuple(found)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fatal(f"{path}: cannot be read: {error}") from error
+def plain_name(path: Path) -> str:
+    """The file's name when it is not compressed."""
+    return path.name.removesuffix(".zst")

@@ -17,7 +17,7 @@ from typing import Any, get_args
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
 from worker.modeling.posts.examples import digest_of, source_of
-from worker.modeling.posts.sampling import sample_files
+from worker.modeling.posts.sampling import plain_name, sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
 from worker.modeling.search.tune_space import apply, parse_dimension
 from worker.modeling.training.dev_sets import dev_digest, refuse_undecided
@@ -147,7 +147,7 @@ def _settings(base: Recipe, dev: Sequence[Path], what: Ablation) -> dict[str, _S
 def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run, checkpoint_seconds: float) -> Run:
     # One draw for all variants of a seed, and for both settings: they differ in nothing else.
     sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
-    names = {path.name for path in setting.train}
+    names = {plain_name(path) for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
     metrics = train(
         replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds, halves=("selection",)

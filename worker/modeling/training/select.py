@@ -44,7 +44,10 @@ def select(baseline: Classifier, texts: Sequence[Path], wanted: Selection) -> tu
     """
     pool = _pool(texts, wanted)
     if len(pool) < wanted.count + wanted.clean:
-        raise Fatal(f"select: --texts hold {len(pool):,} fitting posts, {wanted.count + wanted.clean:,} are wanted")
+        raise Fatal(
+            f"select: {len(pool):,} fitting posts of --texts, of which --pool takes {wanted.pool:,} at most: "
+            f"{wanted.count + wanted.clean:,} are wanted"
+        )
     examples, scores = _score(baseline, pool)
     found, clean = _choose(examples, scores, wanted)
     if len(clean) < wanted.clean:
