@@ -112,7 +112,7 @@ class Classifier:
             f"{'with' if has_vnni() else 'without'} VNNI; the bundle ({self.bundle.manifest.quantization}) was made on "
             f"{made.cpu!r} {'with' if made.vnni else 'without'} VNNI. If the files are the right ones, this CPU "
             "computes them differently: export a reduced-range bundle (`moderation-model export --quantization "
-            "int8-7bit`) or a float one (`--quantization fp32`) and set MODERATION_BUNDLE to it"
+            "int8-7bit`) or a float one (`--quantization fp32`) and use that one (MODERATION_BUNDLE or --bundle)"
         )
 
 
