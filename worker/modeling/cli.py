@@ -46,8 +46,6 @@ COMMANDS = (
     card,
 )
 """In the order of use."""
-RESUMED = ("pretrain", "train", "ablate", "distill")
-"""Commands that go on from a checkpoint when they are called again; tune, which does too, says so beside its table."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        if chosen.command in RESUMED:
+        if hasattr(chosen, "checkpoint_minutes"):
             print(
                 f"moderation-model {chosen.command}: interrupted; the same command goes on from its last checkpoint, "
                 f"if it has written one (every {chosen.checkpoint_minutes:g} minutes)",

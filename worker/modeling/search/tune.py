@@ -87,7 +87,7 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoin
     rows = [_row(results[i], out) for i in range(len(results))]
     table = write_table(out, rows, asdict(base))
     if any(row.state == UNFINISHED for row in rows) or len(rows) < what.trials:
-        print(f"{table}\n{out}: interrupted; the same command goes on", flush=True)
+        print(table, flush=True)
         raise KeyboardInterrupt
     _forget_checkpoints(out)
     failed = [row.state for row in rows if row.state.startswith("failed")]
