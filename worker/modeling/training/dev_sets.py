@@ -21,6 +21,7 @@ class DevSet:
     def __init__(self, path: Path, recipe: Recipe, tokenizer: Tokenizer) -> None:
         self.name = path.name
         examples = read_examples(path, recipe.labels)
+        self.digest = digest_of(examples)
         self._halves = {half: only(examples, half) for half in HALVES}
         self._rows = {
             half: tokenise(tokenizer, found, recipe.max_length, recipe.normalisation)

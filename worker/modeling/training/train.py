@@ -16,7 +16,7 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
-from worker.modeling.training.dev_sets import DevSet, dev_digest, refuse_undecided
+from worker.modeling.training.dev_sets import DevSet, refuse_undecided
 from worker.modeling.training.losses import Loss
 from worker.modeling.training.network import (
     Classifier,
@@ -77,7 +77,7 @@ class _Run:
         self.recipe, self.data, self.out, self.halves = recipe, data, out, halves
         self.dev = [DevSet(path, recipe, tokenizer) for path in dev]
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
-        measured = {"dev": [path.name for path in dev], "dev_sha256": dev_digest(dev, recipe.labels)}
+        measured = {"dev": [path.name for path in dev], "dev_sha256": [dev.digest for dev in self.dev]}
         self.identity = {**asdict(recipe), **recipe.digests(), "posts_sha256": data.digest, **measured}
         _check_encoder(encoder.config, tokenizer, recipe, Path(recipe.encoder))
         sources = data.sources if recipe.source_heads else ()
