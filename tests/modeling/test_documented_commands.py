@@ -42,25 +42,10 @@ def test_commands_of_a_page_have_the_options_shown(page: str) -> None:
 @pytest.mark.parametrize("more", [(), ("TEACH=1",), ("FROM={}/bundle",)])
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[str, ...], tmp_path: Path) -> None:
-    for name in (*RECIPES[recipe], "bundle/manifest.json"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    _touch(tmp_path, *RECIPES[recipe], "bundle/manifest.json")
     text = (ROOT / "worker" / "modeling" / "recipes" / recipe).read_text()
     targets = ["all", *(["tune"] if "\ntune:" in text else [])]
-    given = [
-        "MODEL=moderation-model",
-        *(option.format(tmp_path) for option in more),
-        f"DATA={tmp_path}",
-        f"OUT={tmp_path / 'out'}",
-    ]
-    done = subprocess.run(
-        ["make", "-n", "-f", f"worker/modeling/recipes/{recipe}", *targets, *given],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    shown = _commands(done.stdout)
+    shown = _planned(recipe, tmp_path, *targets, *(option.format(tmp_path) for option in more))
 
     assert shown
     for arguments in shown:
@@ -71,26 +56,30 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
         assert steps.count("train") == 2 * ("TEACH=1" in more)
 
 
-def test_tables_explain_the_student_that_is_there(tmp_path: Path) -> None:
-    def target(name: str) -> list[str]:
-        (tmp_path / "out" / "student" / name).touch()
-        given = ["MODEL=moderation-model", f"DATA={tmp_path}", f"OUT={tmp_path / 'out'}", "-n"]
-        made = f"{tmp_path}/out/tables/gradients.json"
-        done = subprocess.run(
-            ["make", "-f", "worker/modeling/recipes/tables.mk", made, *given],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [arguments[0] for arguments in _commands(done.stdout)]
-
-    (tmp_path / "out" / "student").mkdir(parents=True)
-    for name in RECIPES["tables.mk"]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+def test_tables_explain_a_student_that_was_restored(tmp_path: Path) -> None:
+    _touch(tmp_path, *RECIPES["tables.mk"], "out/student/restored.json")
     (tmp_path / "out" / "student" / "metrics.json").unlink()
-    assert target("restored.json") == ["explain"]
+    (arguments,) = _planned("tables.mk", tmp_path, f"{tmp_path}/out/tables/gradients.json")
+    assert arguments[0] == "explain"
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def _planned(recipe: str, folder: Path, *arguments: str) -> list[list[str]]:
+    """The commands that make would run."""
+    given = ["MODEL=moderation-model", f"DATA={folder}", f"OUT={folder / 'out'}", *arguments]
+    done = subprocess.run(
+        ["make", "-n", "-f", f"worker/modeling/recipes/{recipe}", *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return _commands(done.stdout)
 
 
 def _commands(text: str) -> list[list[str]]:
