@@ -4,7 +4,7 @@
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too (4 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... FROM=BUNDLE  the student as a bundle of 384-dimensional
-#                                          embeddings holds it (half an hour): so was 2.1.0 made, FROM bundle 2.0.0
+#                                          embeddings holds it: so was 2.1.0 made, FROM bundle 2.0.0
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
