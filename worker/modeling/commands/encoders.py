@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from itertools import islice
 from pathlib import Path
 
 HELP = "encoders side by side: parameters, int8 size, posts/s in the serving path, parity, quality"
@@ -42,8 +43,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Compare, write the files and print the table."""
-    from itertools import islice
-
     from worker.core.errors import Fatal
     from worker.model.tokenizer import load_tokenizer
     from worker.modeling.comparison.posts import made_up
