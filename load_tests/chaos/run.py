@@ -28,10 +28,12 @@ IMPATIENT = {
     "MODERATION_DRAIN_TIMEOUT_SECONDS": "8",
     "MODERATION_REQUEST_TIMEOUT_SECONDS": "5",
     "MODERATION_TRANSACTION_TIMEOUT_SECONDS": "20",
-    "MODERATION_COMMIT_INTERVAL_SECONDS": "0.2",
     "MODERATION_MAX_IN_FLIGHT_POSTS": "100",
 }
 """Small bounds, so that a fault's end is soon noticed and a worker has done part of its work when one comes."""
+
+COMMIT_SECONDS = {"exactly_once": 0.2, "at_least_once": 2.0}
+"""At least once, long beside a batch: whoever is killed has then published what is not committed yet, and it comes twice."""
 
 LONGEST = 120
 """Characters of a text: faults are about positions, and short posts are many positions in a little time."""
@@ -59,7 +61,8 @@ async def run(plan: Plan) -> Outcome:
         kafka = stack.enter_context(Kafka(gates=len(WORKERS)))
         names = plan.names
         await create_topics(kafka.bootstrap, names)
-        env = IMPATIENT | {"MODERATION_DELIVERY": plan.delivery}
+        commits = str(COMMIT_SECONDS[plan.delivery])
+        env = IMPATIENT | {"MODERATION_DELIVERY": plan.delivery, "MODERATION_COMMIT_INTERVAL_SECONDS": commits}
         workers = [
             stack.enter_context(Worker(name, gate, names, folder, command=plan.command, env=env))
             for name, gate in zip(WORKERS, kafka.gates, strict=True)

@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import ProducerFenced
 
 from tests.harness import Kafka
 from tests.harness.topics import create_topic, produce, read_all, transactions_ended
 from worker.core.errors import Fatal, Transient
 from worker.core.types import Channel, Outgoing, Partition
+from worker.kafka import group_offsets
 from worker.kafka.cluster import TopicFacts
 from worker.kafka.producer import Outputs
 from worker.kafka.transactions import TransactionalSink
 
 pytestmark = pytest.mark.broker
+
+group_offsets.install()  # commits are asked for as the worker does
 
 Unique = Callable[[str], str]
 
@@ -153,3 +158,20 @@ async def test_partition_given_up_lets_readers_pass_at_once(stage: Stage) -> Non
 async def test_timeout_that_brokers_do_not_allow_names_the_setting(stage: Stage) -> None:
     with pytest.raises(Fatal, match=r"MODERATION_TRANSACTION_TIMEOUT_SECONDS=1000: more than the brokers'"):
         await stage.sink(timeout=1000).open([stage.one])
+
+
+async def test_broker_that_names_none_yet_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = stage.sink()
+    update = ClusterMetadata.update_metadata
+
+    def empty(cluster: ClusterMetadata, metadata: Any) -> None:
+        metadata.brokers = []
+        update(cluster, metadata)
+
+    with monkeypatch.context() as fenced:
+        fenced.setattr(ClusterMetadata, "update_metadata", empty)
+        with pytest.raises(Transient, match="transactional id"):
+            await sink.open([stage.one])
+    await sink.open([stage.one])
+    await publish(stage, sink, b"a", 7)
+    assert await stage.published() == [b"a"]

@@ -186,7 +186,8 @@ class TransactionalSink:
                     f"MODERATION_TRANSACTION_TIMEOUT_SECONDS={self._timeout_ms / 1000:g}: more than the brokers' "
                     "transaction.max.timeout.ms: lower the one or raise the other"
                 ) from error
-            if isinstance(error, (KafkaError, OSError)):
+            # aiokafka asserts where the brokers name none: one that comes back does not, while it is still fenced.
+            if isinstance(error, (KafkaError, OSError, AssertionError)):
                 raise Transient(f"transactional id {name}: {error!r}") from error
             raise
         self._producers[partition] = producer

@@ -48,6 +48,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
     losses = parser.add_argument_group("additional losses (weights; 0 is off)")
     losses.add_argument("--source-heads", type=float, default=0.0, help="a head for each source beside the common one")
+    losses.add_argument("--source-priors", type=float, default=0.0, metavar="SHARE", help=_PRIORS)
     losses.add_argument("--pair-weight", type=float, default=0.0, help="margin between near-twins of opposite label")
     losses.add_argument("--pair-margin", type=float, default=2.0, help="the margin, in logits (default 2)")
     losses.add_argument("--explanation-weight", type=float, default=0.0, help=_EXPLANATION)
@@ -77,6 +78,7 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         patience=chosen.patience,
         soft_labels=not chosen.hard_labels,
         source_heads=chosen.source_heads,
+        source_priors=chosen.source_priors,
         source_weights=dict(chosen.source_weight),
         positive_weights=dict(chosen.positive_weight),
         pair_weight=chosen.pair_weight,
@@ -125,5 +127,9 @@ _DEV = "files whose AUROC is reported after each epoch, for both halves; `select
 _FOLD = "train without this part of the labelled posts (from 0): a teacher that distill asks about that part alone"
 _NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes, hangul; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
+_PRIORS = (
+    "of its source's log-odds of a label, added to a post's logit in the loss (logit adjustment): with 1, what a post's "
+    "style tells of its source tells nothing of its label (default 0)"
+)
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"

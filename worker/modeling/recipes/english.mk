@@ -23,7 +23,7 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 NAME := english-hate-offensive
-VERSION := 2.1.1
+VERSION := 2.2.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose.
@@ -67,7 +67,8 @@ else
 $(STUDENT): $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 	$(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
 	  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) \
-	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
+	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --source-priors 1 --source-weight davidson=3 mhs=1.5 \
+	  --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
 endif
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the student itself teaches, without labels.

@@ -31,7 +31,8 @@ class Loss:
             whole = model.features(states, mask)
             features = model.dropout(whole)
             logits = model.out(features).float()
-            loss = _mean(logits, data.targets[chosen].to(where), data.weights[chosen].to(where))
+            adjusted = logits + data.offsets[chosen].to(where)
+            loss = _mean(adjusted, data.targets[chosen].to(where), data.weights[chosen].to(where))
             if model.sources is not None:
                 own = model.source_logits(features, data.source[chosen].to(where)).float()
                 labelled = data.known[chosen] * (data.source[chosen] >= 0)[:, None]

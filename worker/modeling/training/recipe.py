@@ -19,7 +19,8 @@ class Recipe:
     `clean`: files of posts that bear no label at all, against which positives-only sources may be trained.
     `teacher_scores`: the cache of `distill`; `teacher_weight`: the teacher's share of the target where the source has
     a label of its own (where it has none, the teacher is all there is).
-    `source_heads`: weight of the loss of one additional head for each source. `pair_weight`: weight of the margin
+    `source_heads`: weight of the loss of one additional head for each source. `source_priors`: the share of its source's
+    log-odds of a label that is added to a post's logit in the loss. `pair_weight`: weight of the margin
     loss on opposite pairs. `explanation_weight`: weight of the squared contribution of identity terms (Kennedy et al.
     2020). `hidden_weight`: weight of the distance from the hidden states of `hidden_teacher`.
     `fold`: the one of `folds` parts of the labelled posts that is left out, so that a teacher can be asked about posts
@@ -53,6 +54,7 @@ class Recipe:
     patience: int = 0
     soft_labels: bool = True
     source_heads: float = 0.0
+    source_priors: float = 0.0
     source_weights: dict[str, float] = field(default_factory=dict)
     positive_weights: dict[str, float] = field(default_factory=dict)
     pair_weight: float = 0.0
@@ -88,6 +90,7 @@ class Recipe:
                 "teacher_weight": (0 <= self.teacher_weight <= 1, "from 0 to 1"),
                 "weight_decay": (0 <= self.weight_decay < math.inf, weight),
                 "source_heads": (0 <= self.source_heads < math.inf, weight),
+                "source_priors": (0 <= self.source_priors <= 1, "from 0 to 1"),
                 "pair_weight": (0 <= self.pair_weight < math.inf, weight),
                 "pair_margin": (0 <= self.pair_margin < math.inf, weight),
                 "explanation_weight": (0 <= self.explanation_weight < math.inf, weight),
