@@ -31,12 +31,14 @@ class Loss:
             whole = model.features(states, mask)
             features = model.dropout(whole)
             logits = model.out(features).float()
-            adjusted = logits + data.offsets[chosen].to(where)
-            loss = _mean(adjusted, data.targets[chosen].to(where), data.weights[chosen].to(where))
+            offsets = data.offsets[chosen].to(where)
+            loss = _mean(logits + offsets, data.targets[chosen].to(where), data.weights[chosen].to(where))
             if model.sources is not None:
                 own = model.source_logits(features, data.source[chosen].to(where)).float()
                 labelled = data.known[chosen] * (data.source[chosen] >= 0)[:, None]
-                loss = loss + recipe.source_heads * _mean(own, data.labels[chosen].to(where), labelled.to(where))
+                loss = loss + recipe.source_heads * _mean(
+                    own + offsets, data.labels[chosen].to(where), labelled.to(where)
+                )
             if recipe.pair_weight:
                 loss = loss + recipe.pair_weight * self._margin(batch, logits)
             if recipe.explanation_weight:

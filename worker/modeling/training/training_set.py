@@ -28,8 +28,8 @@ class TrainingSet:
 
     `rows`: token ids. `targets`, `weights`: float32 [posts, labels]; a weight of 0 is an unknown label.
     `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
-    `labels` float32 [posts, labels] beside. `offsets`: float32 [posts, labels], added to the common head's logits in the
-    loss. `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
+    `labels` float32 [posts, labels] beside. `offsets`: float32 [posts, labels], added to the logits in the loss.
+    `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
     `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
     what teachers said of them.
