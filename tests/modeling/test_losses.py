@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,30 @@ def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: P
     assert model.sources is not None
     assert model.sources.weight.grad is not None
     assert model.sources.weight.grad.abs().sum() > 0
+
+
+def test_log_odds_of_a_source_are_no_news_to_its_posts(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", ("rain and the sun", 1, 1), ("the sun", 1, 0))
+    copy = tmp_path / "copies.jsonl"
+    copy.write_text(json.dumps({"id": "c", "text": "the women", "source": "made"}) + "\n")
+    chosen = recipe(encoder, posts, unlabelled=(str(copy),), source_priors=0.5)
+    _, data, _ = built(encoder, dataclasses.replace(chosen, train=(str(posts), str(other))))
+    made = [0.5 * math.log(1 / 3), 0.5 * math.log(1 / 2)]  # one of four, one of the three that are known
+    torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, [0.0, 0.0], [0.0, 0.0], made]))
+
+
+@pytest.mark.parametrize("heads", [0.0, 0.5])
+def test_log_odds_are_added_in_the_loss_alone(encoder: Path, posts: Path, heads: float) -> None:
+    model, data, loss = built(encoder, recipe(encoder, posts, source_priors=1.0, source_heads=heads))
+    _, _, plain = built(encoder, recipe(encoder, posts, source_heads=heads))
+    plain._model = model
+    with torch.no_grad():
+        found = loss([0, 1, 3])
+        for layer in (model.out, model.sources):
+            if layer is not None:
+                layer.bias.add_(data.offsets[0])
+        assert float(plain([0, 1, 3])) == pytest.approx(float(found), abs=2e-3)  # of bfloat16, where there is one
+        assert float(loss([0, 1, 3])) != pytest.approx(float(found), abs=2e-2)
 
 
 def test_teacher_is_all_there_is_without_a_label_and_a_share_with_one(

@@ -35,6 +35,7 @@ DEV = (Path("dev.jsonl"),)
         ({"teacher_weight": 1.5}, "--teacher-weight"),
         ({"weight_decay": -1.0}, "--weight-decay"),
         ({"source_heads": -1.0}, "--source-heads"),
+        ({"source_priors": 1.5}, "--source-priors 1.5: must be from 0 to 1"),
         ({"pair_weight": -1.0}, "--pair-weight"),
         ({"pair_margin": -1.0}, "--pair-margin"),
         ({"explanation_weight": float("inf")}, "--explanation-weight"),
