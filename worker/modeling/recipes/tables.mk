@@ -4,6 +4,7 @@
 #
 # ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
 # choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
+# priors      each source's log-odds given in training, and what a source's posts say alone
 # factorised  the student with embeddings of 128 dimensions taught for one more pass over all posts, and that pass without
 # terms       what identity terms carry, with explanation regularisation and without
 # explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
@@ -24,14 +25,13 @@ ENCODER := $(OUT)/encoders/all-minilm-l6-v2
 UNLABELLED := $(patsubst %,$(OUT)/unlabelled/%.jsonl,perturbed reddit clean)
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 BASE := --encoder $(ENCODER) --train $(LABELLED) --dev $(DEV) --learning-rate 1e-4
-STUDENT := $(or $(wildcard $(OUT)/student/restored.json),$(OUT)/student/metrics.json)
+STUDENT := $(OUT)/student/metrics.json
 EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 
 .DELETE_ON_ERROR:
-.PHONY: all ablation choices factorised terms explained encoders
-all: explained encoders factorised terms choices ablation
+.PHONY: all ablation choices priors factorised terms explained encoders
+all: explained encoders factorised terms priors choices ablation
 
-# english.mk makes them, but not FROM a bundle.
 $(ENCODER)/config.json:
 	$(MODEL) warm-start $(notdir $(@D)) --out $(@D)
 
@@ -45,6 +45,28 @@ ablation: $(TABLES)/emoji-rows/config.json $(ENCODER)/config.json
 choices: $(TABLES)/reddit/config.json
 	$(MODEL) ablate $(BASE) --epochs 1 --posts 1500 --out $(TABLES)/choices --leave-out davidson --only \
 	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
+
+# Half of the posts, once.
+priors: $(patsubst %,$(TABLES)/priors/%/metrics.json,none half whole weighted davidson mhs)
+PART = $(MODEL) train --encoder $(ENCODER) --dev $(DEV) $(NORMALISE) --fold 0 --epochs 1 --learning-rate 1.2e-4 \
+  --source-heads 0.3 --out $(@D) --train $(LABELLED)
+ALONE = $(MODEL) train --encoder $(ENCODER) --dev $(DEV) $(NORMALISE) --epochs 1 --learning-rate 1.2e-4 --out $(@D)
+
+$(TABLES)/priors/none/metrics.json: $(ENCODER)/config.json
+	$(PART)
+
+$(TABLES)/priors/half/metrics.json: $(ENCODER)/config.json
+	$(PART) --source-priors 0.5
+
+$(TABLES)/priors/whole/metrics.json: $(ENCODER)/config.json
+	$(PART) --source-priors 1
+
+$(TABLES)/priors/weighted/metrics.json: $(ENCODER)/config.json
+	$(PART) --source-priors 1 --source-weight davidson=2
+
+# Beside made-up posts: MHS alone holds no post that is not offensive.
+$(TABLES)/priors/%/metrics.json: $(DATA)/%.train.jsonl $(OUT)/augmentation.train.jsonl $(ENCODER)/config.json
+	$(ALONE) --train $(filter %.jsonl,$^)
 
 factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
 PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teachers.npz --teacher-weight 0.3 \
