@@ -39,8 +39,8 @@ def test_commands_of_a_page_have_the_options_shown(page: str) -> None:
         _parse(arguments)
 
 
-@pytest.mark.parametrize("more", [(), ("TEACH=1",)])
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize("more", [(), ("TEACH=1",)])
 def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[str, ...], tmp_path: Path) -> None:
     _touch(tmp_path, *RECIPES[recipe])
     text = (ROOT / "worker" / "modeling" / "recipes" / recipe).read_text()
@@ -52,6 +52,13 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
         _parse(arguments)
     if recipe == "english.mk":
         assert [arguments[0] for arguments in shown].count("train") == 2 * len(more)
+
+
+def test_one_of_two_students_may_come_from_a_bundle(tmp_path: Path) -> None:
+    _touch(tmp_path, *RECIPES["english.mk"], "bundle/manifest.json")
+    steps = [arguments[0] for arguments in _planned("english.mk", tmp_path, "all")]
+    instead = [arguments[0] for arguments in _planned("english.mk", tmp_path, "all", f"FROM={tmp_path}/bundle")]
+    assert [(found.count("distill"), found.count("restore")) for found in (steps, instead)] == [(3, 0), (2, 1)]
 
 
 def _touch(folder: Path, *names: str) -> None:
