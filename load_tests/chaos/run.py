@@ -32,16 +32,16 @@ IMPATIENT = {
 }
 """Small bounds, so that a fault's end is soon noticed and a worker has done part of its work when one comes."""
 
-COMMIT_SECONDS = {"exactly_once": 0.2, "at_least_once": 2.0}
-"""At least once, long beside a batch: whoever is killed has then published what is not committed yet, and it comes twice."""
-
 LONGEST = 120
 """Characters of a text: faults are about positions, and short posts are many positions in a little time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: so many faults by this seed, over so many posts, or more where the workers are fast."""
+    """What to run: so many faults by this seed, over so many posts, or more where the workers are fast.
+
+    `commit_seconds`: between commits. Long beside a batch, a worker that is killed has published what is not committed.
+    """
 
     seed: int
     faults: int
@@ -49,6 +49,7 @@ class Plan:
     delivery: str
     command: str = DEFAULT_COMMAND
     kinds: tuple[Kind, ...] = tuple(Kind)
+    commit_seconds: float = 0.2
     logs: Path | None = None  # where the workers' logs go; None: thrown away
     names: Names = field(default_factory=lambda: Names(group="chaos", partitions=6))
 
@@ -61,8 +62,10 @@ async def run(plan: Plan) -> Outcome:
         kafka = stack.enter_context(Kafka(gates=len(WORKERS)))
         names = plan.names
         await create_topics(kafka.bootstrap, names)
-        commits = str(COMMIT_SECONDS[plan.delivery])
-        env = IMPATIENT | {"MODERATION_DELIVERY": plan.delivery, "MODERATION_COMMIT_INTERVAL_SECONDS": commits}
+        env = IMPATIENT | {
+            "MODERATION_DELIVERY": plan.delivery,
+            "MODERATION_COMMIT_INTERVAL_SECONDS": str(plan.commit_seconds),
+        }
         workers = [
             stack.enter_context(Worker(name, gate, names, folder, command=plan.command, env=env))
             for name, gate in zip(WORKERS, kafka.gates, strict=True)

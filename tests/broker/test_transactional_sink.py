@@ -168,8 +168,8 @@ async def test_broker_that_names_none_yet_is_asked_again(stage: Stage, monkeypat
         metadata.brokers = []
         update(cluster, metadata)
 
-    with monkeypatch.context() as fenced:
-        fenced.setattr(ClusterMetadata, "update_metadata", empty)
+    with monkeypatch.context() as patched:
+        patched.setattr(ClusterMetadata, "update_metadata", empty)
         with pytest.raises(Transient, match="transactional id"):
             await sink.open([stage.one])
     await sink.open([stage.one])

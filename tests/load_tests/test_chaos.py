@@ -99,13 +99,14 @@ def test_kinds_can_be_chosen() -> None:
 @pytest.mark.broker
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("delivery", "faults", "kinds"),
-    [("exactly_once", max(20, len(Kind)), tuple(Kind)), ("at_least_once", len(ROUGH), ROUGH)],
+    ("delivery", "faults", "kinds", "commit_seconds"),
+    [("exactly_once", max(20, len(Kind)), tuple(Kind), 0.2), ("at_least_once", len(ROUGH), ROUGH, 2.0)],
 )
 async def test_promises_are_kept_through_every_kind_of_fault(
-    delivery: str, faults: int, kinds: tuple[Kind, ...]
+    delivery: str, faults: int, kinds: tuple[Kind, ...], commit_seconds: float
 ) -> None:
-    found = await run(Plan(seed=1, faults=faults, posts=1000, delivery=delivery, kinds=kinds))
+    plan = Plan(seed=1, faults=faults, posts=1000, delivery=delivery, kinds=kinds, commit_seconds=commit_seconds)
+    found = await run(plan)
     assert found.failures == []
     assert {event.kind for event in found.seen.events} == set(kinds)
     assert found.report.posts >= 1000

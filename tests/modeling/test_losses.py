@@ -107,14 +107,16 @@ def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: P
     assert model.sources.weight.grad.abs().sum() > 0
 
 
-def test_log_odds_of_a_source_are_no_news_to_its_posts(encoder: Path, posts: Path, tmp_path: Path) -> None:
-    other = write(tmp_path / "other.jsonl", ("rain and the sun", 1, 1), ("the sun", 1, 0))
+def test_log_odds_are_of_each_source_and_its_copies(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", ("rain and the sun", 1, 1), ("the sun", 1, 0), ("the rain", 1, 0))
     copy = tmp_path / "copies.jsonl"
-    copy.write_text(json.dumps({"id": "c", "text": "the women", "source": "made"}) + "\n")
+    rows = ({"id": "c", "text": "the women", "source": "made"}, {"id": "d", "text": "the men"})
+    copy.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chosen = recipe(encoder, posts, unlabelled=(str(copy),), source_priors=0.5)
     _, data, _ = built(encoder, dataclasses.replace(chosen, train=(str(posts), str(other))))
-    made = [0.5 * math.log(1 / 3), 0.5 * math.log(1 / 2)]  # one of four, one of the three that are known
-    torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, [0.0, 0.0], [0.0, 0.0], made]))
+    half = [0.5 * math.log(odds) for odds in (1 / 3, 1 / 2)]
+    made, others, unlabelled = [half[0], half[1]], [0.0, half[1]], [0.0, 0.0]
+    torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, *[others] * 3, made, unlabelled]))
 
 
 @pytest.mark.parametrize("heads", [0.0, 0.5])

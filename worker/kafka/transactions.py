@@ -186,7 +186,7 @@ class TransactionalSink:
                     f"MODERATION_TRANSACTION_TIMEOUT_SECONDS={self._timeout_ms / 1000:g}: more than the brokers' "
                     "transaction.max.timeout.ms: lower the one or raise the other"
                 ) from error
-            # aiokafka asserts where the brokers name none: one that comes back does not, while it is still fenced.
+            # aiokafka asserts that the metadata names a broker; one that has just come back, still fenced, names none.
             if isinstance(error, (KafkaError, OSError, AssertionError)):
                 raise Transient(f"transactional id {name}: {error!r}") from error
             raise

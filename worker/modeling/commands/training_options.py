@@ -22,6 +22,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
     data.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
     data.add_argument("--source-weight", type=_weight, nargs="*", default=[], metavar="SOURCE=W", help=_SOURCE_WEIGHT)
+    data.add_argument("--source-priors", type=float, default=0.0, metavar="SHARE", help=_PRIORS)
     data.add_argument("--positive-weight", type=_weight, nargs="*", default=[], metavar="LABEL=W", help=_POSITIVE)
     data.add_argument("--shuffle-labels", action="store_true", help="a control: labels at random; AUROC must be .5")
 
@@ -48,7 +49,6 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
     losses = parser.add_argument_group("additional losses (weights; 0 is off)")
     losses.add_argument("--source-heads", type=float, default=0.0, help="a head for each source beside the common one")
-    losses.add_argument("--source-priors", type=float, default=0.0, metavar="SHARE", help=_PRIORS)
     losses.add_argument("--pair-weight", type=float, default=0.0, help="margin between near-twins of opposite label")
     losses.add_argument("--pair-margin", type=float, default=2.0, help="the margin, in logits (default 2)")
     losses.add_argument("--explanation-weight", type=float, default=0.0, help=_EXPLANATION)
@@ -128,8 +128,8 @@ _FOLD = "train without this part of the labelled posts (from 0): a teacher that 
 _NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes, hangul; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
 _PRIORS = (
-    "of its source's log-odds of a label, added to a post's logit in the loss (logit adjustment): with 1, what a post's "
-    "style tells of its source tells nothing of its label (default 0)"
+    "of its source's log-odds of a label, added to a post's logit in the loss (logit adjustment): with 1, a post's style, "
+    "which tells of its source, need not tell of its label; for teachers that were trained without it (default 0)"
 )
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"
