@@ -96,8 +96,7 @@ def test_bundled_scores_mean_what_they_say() -> None:
     evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
     errors = {row["label"]: row["ece"] for row in evaluation["pooled"]}
     assert errors.keys() == {"hate", "offensive"}
-    assert errors["hate"] <= 0.03
-    assert errors["offensive"] <= 0.031
+    assert max(errors.values()) <= 0.03
 
 
 def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts() -> None:
