@@ -112,11 +112,12 @@ def test_log_odds_are_of_each_source_and_its_copies(encoder: Path, posts: Path, 
     copy = tmp_path / "copies.jsonl"
     rows = ({"id": "c", "text": "the women", "source": "made"}, {"id": "d", "text": "the men"})
     copy.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    chosen = recipe(encoder, posts, unlabelled=(str(copy),), source_priors=0.5)
+    clean = write(tmp_path / "clean.jsonl", ("the home", 0, 0))  # with it, the other's hate is known, and always there
+    chosen = recipe(encoder, posts, clean=(str(clean),), unlabelled=(str(copy),), source_priors=0.5)
     _, data, _ = built(encoder, dataclasses.replace(chosen, train=(str(posts), str(other))))
     half = [0.5 * math.log(odds) for odds in (1 / 3, 1 / 2)]
-    made, others, unlabelled = [half[0], half[1]], [0.0, half[1]], [0.0, 0.0]
-    torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, *[others] * 3, made, unlabelled]))
+    made, others, none = half, [0.0, half[1]], [0.0, 0.0]
+    torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, *[others] * 3, none, made, none]))
 
 
 @pytest.mark.parametrize("heads", [0.0, 0.5])
