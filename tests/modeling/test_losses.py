@@ -107,7 +107,9 @@ def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: P
     assert model.sources.weight.grad.abs().sum() > 0
 
 
-def test_log_odds_are_of_each_source_and_its_copies(encoder: Path, posts: Path, tmp_path: Path) -> None:
+def test_log_odds_are_of_each_source_and_its_copies_less_those_of_all(
+    encoder: Path, posts: Path, tmp_path: Path
+) -> None:
     other = write(tmp_path / "other.jsonl", ("rain and the sun", 1, 1), ("the sun", 1, 0), ("the rain", 1, 0))
     copy = tmp_path / "copies.jsonl"
     rows = ({"id": "c", "text": "the women", "source": "made"}, {"id": "d", "text": "the men"})
@@ -115,14 +117,15 @@ def test_log_odds_are_of_each_source_and_its_copies(encoder: Path, posts: Path, 
     clean = write(tmp_path / "clean.jsonl", ("the home", 0, 0))  # with it, the other's hate is known, and always there
     chosen = recipe(encoder, posts, clean=(str(clean),), unlabelled=(str(copy),), source_priors=0.5)
     _, data, _ = built(encoder, dataclasses.replace(chosen, train=(str(posts), str(other))))
-    half = [0.5 * math.log(odds) for odds in (1 / 3, 1 / 2)]
+    half = [0.5 * math.log(odds / pooled) for odds, pooled in ((1 / 3, 4 / 4), (1 / 2, 2 / 5))]
     made, others, none = half, [0.0, half[1]], [0.0, 0.0]
     torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, *[others] * 3, none, made, none]))
 
 
 @pytest.mark.parametrize("heads", [0.0, 0.5])
 def test_log_odds_are_added_in_the_loss_alone(encoder: Path, posts: Path, heads: float) -> None:
-    model, data, loss = built(encoder, recipe(encoder, posts, source_priors=1.0, source_heads=heads))
+    model, data, loss = built(encoder, recipe(encoder, posts, source_heads=heads))
+    data.offsets[:] = torch.tensor([-1.5, 0.5])
     _, _, plain = built(encoder, recipe(encoder, posts, source_heads=heads))
     plain._model = model
     with torch.no_grad():

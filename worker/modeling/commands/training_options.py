@@ -128,8 +128,9 @@ _FOLD = "train without this part of the labelled posts (from 0): a teacher that 
 _NORMALISE = "of quotes, handles, urls, numbers, emoji, repeats, lookalikes, hangul; the bundle serves with the same"
 _SOURCE_WEIGHT = "weight of a source's posts; its name is the first part of the file's name"
 _PRIORS = (
-    "of its source's log-odds of a label, added to a post's logit in the loss (logit adjustment): with 1, a post's style, "
-    "which tells of its source, need not tell of its label; for teachers that were trained without it (default 0)"
+    "of its source's log-odds of a label (less those of all sources), added to a post's logit in the loss (logit "
+    "adjustment): with 1, a post's style, which tells of its source, need not tell of its label; for teachers that were "
+    "trained without it (default 0)"
 )
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"

@@ -29,7 +29,7 @@ class TrainingSet:
     `rows`: token ids. `targets`, `weights`: float32 [posts, labels]; a weight of 0 is an unknown label.
     `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
     `labels` float32 [posts, labels] beside. `offsets`: float32 [posts, labels], `source_priors` of the
-    log-odds of the post's source, added to the logits in the loss.
+    log-odds of the post's source, less those of all sources, added to the logits in the loss.
     `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
     `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
@@ -91,16 +91,18 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
 
 
 def _log_odds(examples: Sequence[Example], labels: Tensor, known: Tensor) -> Tensor:
-    """Of each label in each post's source, copies of whose posts count as its own; 0 where that has not both values.
+    """Of each label in each post's source, less those of all sources; 0 where the source has not both values.
 
     Logit adjustment (Menon et al. 2021), by source: without it the common head learns to tell a source of many positives
-    from one of few, and within any source what looks like the other's style misleads.
+    from one of few, and within any source what looks like the other's style misleads. Copies of a source's posts count
+    as its own. Unlabelled posts of none keep the odds of all, which their teacher knew.
     """
     found = torch.zeros_like(labels)
+    pooled = ((labels * known).sum(dim=0) / known.sum(dim=0).clamp(min=1)).logit()
     for source in {e.source for e in examples}:
         own = torch.tensor([e.source == source for e in examples])
         share = (labels * known)[own].sum(dim=0) / known[own].sum(dim=0).clamp(min=1)
-        found[own] = torch.where((share > 0) & (share < 1), share.logit(), 0.0)
+        found[own] = torch.where((share > 0) & (share < 1), share.logit() - pooled, 0.0)
     return found
 
 
