@@ -8,6 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from worker.core.errors import Fatal
 from worker.modeling.training import teachers
 from worker.modeling.training.losses import Loss
 from worker.modeling.training.network import Classifier, ClassifierConfig, collate, load_encoder
@@ -60,6 +61,12 @@ def test_weights_of_sources_and_positives_scale_what_is_learnt(encoder: Path, po
     _, data, _ = built(encoder, chosen)
     assert data.weights[:, 0].tolist() == [3, 6, 3, 3]
     assert data.weights[1, 1] == 0
+
+
+@pytest.mark.parametrize("weights", [{"source_weights": {"hate": 2.0}}, {"positive_weights": {"made": 2.0}}])
+def test_weight_of_no_such_source_or_label_is_refused(encoder: Path, posts: Path, weights: dict[str, Any]) -> None:
+    with pytest.raises(Fatal, match=r"-weight (hate: .* there are made|made: .* there are hate, offensive)$"):
+        built(encoder, recipe(encoder, posts, **weights))
 
 
 def test_twins_are_pushed_apart_until_the_margin(encoder: Path, posts: Path) -> None:
@@ -146,8 +153,8 @@ def test_teacher_is_all_there_is_without_a_label_and_a_share_with_one(
     )
     examples = read_posts(chosen)
     taught = teachers.score([classifier], examples, tmp_path / "s.npz", chosen.labels).logits_of(examples).sigmoid()
-    _, data, _ = built(encoder, chosen)
-    assert data.weights.min() == 1
+    _, data, _ = built(encoder, dataclasses.replace(chosen, source_weights={"reddit": 2.0}))
+    assert data.weights.tolist() == [*[[1, 1]] * 4, [2, 2]]
     torch.testing.assert_close(
         data.targets[1], torch.stack((0.75 + 0.25 * taught[1, 0], taught[1, 1])), atol=1e-3, rtol=0
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,9 +60,8 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     if recipe.shuffle_labels:
         examples = _shuffled(examples, recipe.seed)
     sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
-    for name in (*recipe.source_weights, *recipe.positive_weights):
-        if name not in (*sources, *recipe.labels):
-            raise Fatal(f"a weight is given for {name!r}; sources: {', '.join(sources)}; labels: {recipe.labels}")
+    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in examples))
+    _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
     targets, weights = labels, known
@@ -88,6 +87,12 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
         digest=digest,
     )
+
+
+def _check_names(option: str, weights: Collection[str], known: Collection[str]) -> None:
+    for name in weights:
+        if name not in known:
+            raise Fatal(f"{option} {name}: no such name in the training data; there are {', '.join(known)}")
 
 
 def _log_odds(examples: Sequence[Example], labels: Tensor, known: Tensor) -> Tensor:
