@@ -72,16 +72,22 @@ def test_runs_pair_variants_and_leave_the_source_out(
     def spy(own: Recipe, dev: tuple[Path, ...], out: Path, seconds: float, halves: tuple[Half]) -> dict[str, Any]:
         assert (seconds, halves) == (7, ("selection",))
         texts = "".join(Path(name).read_text() for name in own.train)
-        seen.append((own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts))
+        weights = own.source_weights
+        seen.append(
+            (own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts, weights)
+        )
         out.mkdir(parents=True)
         scores = {"chat.dev.jsonl": {"hate": 0.5 + own.seed / 10 + len(seen) / 100}}
         return {"epochs": [{"selection": scores}]}
 
     monkeypatch.setattr(module, "train", spy)
     what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))
-    ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", what, checkpoint_seconds=7)
+    base = dataclasses.replace(recipe(encoder, sources), source_weights={"chat": 2.0})
+    ablate(base, sources[2:], tmp_path / "out", what, checkpoint_seconds=7)
 
     assert len(seen) == 8
+    weighted: dict[str, float] = {"chat": 2.0}
+    assert [row[-1] for row in seen] == [weighted, weighted, {}, {}] * 2  # none for what is not there
     domain, changed, outside, outside_changed, *_ = seen
     assert (domain[1], changed[1]) == (Normalisation(), Normalisation(emoji="names"))
     assert domain[2:] == changed[2:]
@@ -93,6 +99,13 @@ def test_runs_pair_variants_and_leave_the_source_out(
     assert [(r["setting"], r["variant"], r["seeds"]) for r in rows] == [
         (setting, variant, 2) for setting in ("in domain", "without chat") for variant in (BASE, "emoji=names")
     ]
+
+
+def test_copies_of_the_source_that_is_left_out_are_refused(encoder: Path, sources: list[Path], tmp_path: Path) -> None:
+    row = {"id": "1", "text": "a", "labels": {"hate": 1}, "source": "chat"}
+    sources[0].write_text(sources[0].read_text() + json.dumps(row) + "\n")
+    with pytest.raises(Fatal, match=r"--leave-out chat: .*news\.train\.jsonl holds posts of that source too"):
+        ablate(recipe(encoder, sources), sources[2:], tmp_path / "out", Ablation(posts=120, left_out="chat"))
 
 
 def test_ablation_goes_on_where_it_was_interrupted(

@@ -49,6 +49,11 @@ def test_posts_without_scores_need_a_teacher(classifier: Path, tmp_path: Path) -
         teachers.score([], POSTS, cache, LABELS)
 
 
+def test_two_posts_of_one_id_are_refused_before_any_is_scored(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="two posts of the source 'reddit' have the id '6'"):
+        teachers.score([], [*POSTS, dataclasses.replace(POSTS[6], text="other")], tmp_path / "scores.npz", LABELS)
+
+
 def test_scores_of_a_changed_text_are_refused(classifier: Path, tmp_path: Path) -> None:
     cache = tmp_path / "scores.npz"
     teachers.score([classifier], POSTS, cache, LABELS)

@@ -14,7 +14,7 @@ from worker.core.errors import Fatal
 from worker.modeling.training.losses import Loss
 from worker.modeling.training.network import Classifier
 from worker.modeling.training.recipe import Recipe
-from worker.modeling.training.train import train
+from worker.modeling.training.train import kept_epoch, train
 
 
 def recipe(encoder: Path, posts: Path) -> Recipe:
@@ -65,6 +65,21 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         return compute(*arguments)
 
     monkeypatch.setattr(Loss, "__call__", loss)
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_what_is_said_of_a_run_is_of_the_weights_it_keeps(patience: int) -> None:
+    epochs = [{"mean": mean} for mean in (0.6, None, 0.8, 0.7)]
+    kept = kept_epoch(epochs, Recipe("encoder", (), patience=patience))
+    assert kept["mean"] == (0.8 if patience else 0.7)
+
+
+@pytest.mark.parametrize(("average", "told"), [(0.999, True), (0.5, False), (0.0, False)])
+def test_mean_that_is_mostly_of_the_first_weights_is_told(
+    encoder: Path, posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], average: float, told: bool
+) -> None:
+    train(dataclasses.replace(recipe(encoder, posts), average=average), [], tmp_path / "out")
+    assert ("of the mean are the weights of the first" in capsys.readouterr().out) == told
 
 
 @pytest.mark.parametrize("steps", [5, 17])

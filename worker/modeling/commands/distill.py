@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
         from worker.modeling.training.teachers import score
-        from worker.modeling.training.train import train
+        from worker.modeling.training.train import check, train
         from worker.modeling.training.training_set import read_posts
 
         if chosen.hidden_weight and len(chosen.teacher) != 1:
@@ -34,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             hidden_teacher=str(chosen.teacher[0]) if chosen.hidden_weight else None,
             hidden_weight=chosen.hidden_weight,
         )
+        check(recipe, chosen.dev)  # before the long work
         score(chosen.teacher, read_posts(recipe), chosen.scores, recipe.labels)
         train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
 

@@ -33,7 +33,7 @@ class Example:
 def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sided: bool = False) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text", "labels": {label: a number from 0 to 1, or null}}`.
 
-    A label that has only one value in the whole file is treated as unknown there (unless `one_sided`): a source of
+    A label that no post of the whole file has, or every one (at 0.5), is treated as unknown there (unless `one_sided`): a source of
     positives alone teaches its style, not the label. `soft` reads the annotators' `votes` where a row has them:
     `{label: votes, ..., "neither": votes}`, in the order of `labels` from the graver to the milder, which the graver
     one implies. Raises Fatal naming the file and line that is not such an object, or a file without any label.
@@ -41,8 +41,12 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
     examples = read_rows(path, "a labelled post", lambda row: _example(row, path, labels, soft))
     if all(value is None for example in examples for value in example.labels):
         raise Fatal(f"{path}: every label is null: nothing to learn or to measure ({', '.join(labels)})")
-    single = [not one_sided and len({e.labels[k] for e in examples} - {None}) <= 1 for k in range(len(labels))]
+    single = [not one_sided and len(_sides(examples, k)) <= 1 for k in range(len(labels))]
     return [replace(e, labels=tuple(None if single[k] else v for k, v in enumerate(e.labels))) for e in examples]
+
+
+def _sides(examples: Iterable[Example], position: int) -> set[bool]:
+    return {value >= 0.5 for e in examples if (value := e.labels[position]) is not None}
 
 
 def check_labels(found: Iterable[str], labels: Sequence[str]) -> None:
@@ -57,7 +61,8 @@ def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool)
     values = tuple(_probability(row["labels"].get(label)) for label in labels)
     if soft and "votes" in row:
         values = _shares(row["votes"], labels)
-    return Example(str(row["id"]), _text(row), values, _source(row, path), row.get("pair"))
+    pair = row.get("pair")
+    return Example(str(row["id"]), _text(row), values, _source(row, path), None if pair is None else str(pair))
 
 
 def _probability(value: Any) -> float | None:
@@ -69,7 +74,7 @@ def _probability(value: Any) -> float | None:
 def _shares(votes: dict[str, int], labels: Sequence[str]) -> tuple[float | None, ...]:
     """The share of annotators that gave this label or a graver one."""
     total = sum(votes.values())
-    if total <= 0 or not set(votes) <= {*labels, "neither"}:
+    if total <= 0 or min(votes.values()) < 0 or not set(votes) <= {*labels, "neither"}:
         raise ValueError(f"votes are {votes!r}: expected at least one, for {', '.join(labels)} and neither")
     return tuple(sum(votes.get(label, 0) for label in labels[: k + 1]) / total for k in range(len(labels)))
 

@@ -1,8 +1,8 @@
 """What each choice of the normaliser, or another of a recipe, is worth: one change at a time against a base, several seeds, two settings.
 
 In domain, and with one source left out of training and evaluated on: a choice may help by fitting a source's style,
-which the second setting shows. All figures are of the selection halves of the development files, after the last epoch:
-what is chosen here is reported on the other half.
+which the second setting shows. All figures are of the selection halves of the development files, of the weights
+that are kept: what is chosen here is reported on the other half.
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Any, get_args
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
-from worker.modeling.posts.examples import digest_of, source_of
+from worker.modeling.posts.examples import digest_of, read_examples, source_of
 from worker.modeling.posts.sampling import plain_name, sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
 from worker.modeling.search.tune_space import apply, parse_dimension
 from worker.modeling.training.dev_sets import dev_digest, refuse_undecided
 from worker.modeling.training.network import encoder_digest
 from worker.modeling.training.recipe import Recipe
-from worker.modeling.training.train import train
+from worker.modeling.training.train import kept_epoch, train
 from worker.modeling.training.training_set import read_posts
 from worker.modeling.writing import write_text
 from worker.text.options import Normalisation
@@ -140,6 +140,9 @@ def _settings(base: Recipe, dev: Sequence[Path], what: Ablation) -> dict[str, _S
                 f"--leave-out {what.left_out}: needs a file of it in --train and in --dev, and another in --train; "
                 f"sources: {', '.join(sorted({source_of(path) for path in files}))}"
             )
+        for path in rest:
+            if any(example.source == what.left_out for example in read_examples(path, base.labels)):
+                raise Fatal(f"--leave-out {what.left_out}: {path} holds posts of that source too: leave the file out")
         found[f"without {what.left_out}"] = _Setting(rest, own)
     return found
 
@@ -149,10 +152,12 @@ def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run,
     sample = sample_files([Path(p) for p in recipe.train], what.posts, recipe.seed, out / "samples" / str(recipe.seed))
     names = {plain_name(path) for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
+    if run.setting != IN_DOMAIN:
+        recipe = replace(recipe, source_weights={k: w for k, w in recipe.source_weights.items() if k != what.left_out})
     metrics = train(
         replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds, halves=("selection",)
     )
-    return replace(run, scores=metrics["epochs"][-1]["selection"])
+    return replace(run, scores=kept_epoch(metrics["epochs"], recipe)["selection"])
 
 
 def _directory(out: Path, run: Run) -> Path:

@@ -33,7 +33,7 @@ from worker.modeling.search.tune_space import Dimension, apply, check_space
 from worker.modeling.search.tune_table import Row, write_table
 from worker.modeling.training.dev_sets import dev_digest, refuse_undecided
 from worker.modeling.training.recipe import Recipe
-from worker.modeling.training.train import Metrics, train
+from worker.modeling.training.train import Metrics, kept_epoch, train
 from worker.modeling.training.training_set import read_posts
 
 # Ray misses result files that the loggers turned off above would have written; results are held in memory all the same.
@@ -117,7 +117,7 @@ def _trainable(
         history: list[Metrics] = []
 
         def tell(epoch: int) -> None:
-            kept = max(history, key=lambda m: m["mean"]) if recipe.patience else history[-1]
+            kept = kept_epoch(history, recipe)
             tune.report({"epoch": epoch, "mean": kept["mean"], "report_mean": _mean(kept["report"])})
 
         def report(epoch: int, metrics: Metrics) -> None:
@@ -128,7 +128,8 @@ def _trainable(
         directory = out / "trials" / tune.get_context().get_trial_id()
         found = train(recipe, dev, directory, checkpoint_seconds, report)["epochs"]
         # The last epoch is told only now: ASHA may stop a trial at any report, and this one has written its result.
-        if len(found) == recipe.epochs or not history:
+        # One that went on from its checkpoint has told of the epochs since then alone.
+        if len(found) == recipe.epochs or len(found) > len(history):
             history[:] = found
             tell(len(found))
 

@@ -33,6 +33,15 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def read(path: Path, remedy: str = "remove it to start anew") -> dict[str, Any]:
+    """What `write` wrote. Raises Fatal, saying to do `remedy`, where it is not there or damaged."""
+    try:
+        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # zip, pickle: every layer has errors of its own
+        raise Fatal(f"{path}: no checkpoint of this program ({error}); {remedy}") from error
+    return content
+
+
 def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
     """What `save` wrote; None where there is no checkpoint.
 
@@ -40,10 +49,10 @@ def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
+    state = read(path)
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         found = json.loads(state["recipe"])
-    except Exception as error:  # zip, pickle, JSON: every layer has errors of its own
+    except (KeyError, TypeError, ValueError) as error:
         raise Fatal(f"{path}: no checkpoint of this program ({error}); remove it to start anew") from error
     wanted = json.loads(json.dumps(recipe))
     if found != wanted:

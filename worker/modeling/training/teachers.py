@@ -25,6 +25,7 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
     is given, where the cache is of other teachers, or where a teacher has other labels than `labels`.
     """
+    _check_ids(examples)
     names = tuple(f"{path.resolve().name}:{weights_digest(path)}" for path in teachers)
     known = TeacherScores.read(cache) if cache.exists() else None
     if known and known.teachers and names and _digests(known.teachers) != _digests(names):
@@ -54,6 +55,16 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     if known is None:
         raise Fatal("no posts to score")
     return known
+
+
+def _check_ids(examples: Iterable[Example]) -> None:
+    texts: dict[str, str] = {}
+    for example in examples:
+        if texts.setdefault(key(example), example.text) != example.text:
+            raise Fatal(
+                f"two posts of the source {example.source!r} have the id {example.id!r}: teachers' scores go by both; give "
+                "posts other ids, or one of the files a name that begins otherwise (FIRST.train.jsonl is the source FIRST)"
+            )
 
 
 def _digests(teachers: Iterable[str]) -> list[str]:

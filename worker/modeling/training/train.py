@@ -50,9 +50,7 @@ def train(
     the file: `selection` decides about stopping, `report` about nothing. Posts that a dev file holds too are not trained
     on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
-    recipe.check(dev)
-    if recipe.patience:
-        refuse_undecided(dev, recipe.labels)
+    check(recipe, dev)
     torch.manual_seed(recipe.seed)
     tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
     data = read_training_set(recipe, tokenizer, dev)
@@ -60,6 +58,20 @@ def train(
     run.resume()
     run.train(checkpoint_seconds, report)
     return run.finish()
+
+
+def check(recipe: Recipe, dev: Sequence[Path]) -> None:
+    """Raise Fatal where no training could follow `recipe`, as far as that can be told without its posts."""
+    recipe.check(dev)
+    if recipe.patience:
+        refuse_undecided(dev, recipe.labels)
+    encoder = Path(recipe.encoder)
+    _check_encoder(load_encoder(encoder).config, load_tokenizer(encoder / "tokenizer.json"), recipe, encoder)
+
+
+def kept_epoch(history: Sequence[Metrics], recipe: Recipe) -> Metrics:
+    """What was measured of the weights that are kept after these epochs: of the best with `patience`, else of the last."""
+    return max(history, key=lambda epoch: epoch["mean"] or 0.0) if recipe.patience else history[-1]
 
 
 class _Run:
@@ -79,7 +91,6 @@ class _Run:
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
         measured = {"dev": [path.name for path in dev], "dev_sha256": [dev.digest for dev in self.dev]}
         self.identity = {**asdict(recipe), **recipe.digests(), "posts_sha256": data.digest, **measured}
-        _check_encoder(encoder.config, tokenizer, recipe, Path(recipe.encoder))
         sources = data.sources if recipe.source_heads else ()
         config = ClassifierConfig(
             recipe.labels,
@@ -94,6 +105,7 @@ class _Run:
         self.optimiser = build_optimiser(self.model, recipe)
         self.loss = Loss(self.model, data, recipe, _teacher(recipe, tokenizer))
         self.steps = sum(1 for epoch in range(recipe.epochs) for _ in batches(data.rows, data.pairs, recipe, epoch))
+        _warn_of_average(recipe, self.steps)
         self.step = 0
         self.begun = 0
         self.history: list[Metrics] = []
@@ -184,7 +196,8 @@ class _Run:
     def finish(self) -> Metrics:
         model = self._kept()
         if self.recipe.patience and self.history:
-            model.load_state_dict(torch.load(self.out / "best.pt", weights_only=True, map_location="cpu"))
+            best = checkpoint.read(self.out / "best.pt", "remove checkpoint.pt beside it to start anew")
+            model.load_state_dict(best)
         model.save(self.out, Path(self.recipe.encoder) / "tokenizer.json")
         metrics = {"recipe": asdict(self.recipe), "posts": len(self.data.rows), "epochs": self.history}
         write_text(self.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -212,6 +225,15 @@ class _Progress:
                 f"step {step}/{self._steps} loss {mean:.3f}, {rate:,.0f} tokens/s, {left / 60:.0f} min left", flush=True
             )
             self._loss = 0.0
+
+
+def _warn_of_average(recipe: Recipe, steps: int) -> None:
+    if (share := recipe.average**steps) > 0.1:
+        print(
+            f"--average {recipe.average}: after {steps} steps, {share:.0%} of the mean are the weights of the first: "
+            f"{0.1 ** (1 / max(steps, 1)):.3g} would leave a tenth",
+            flush=True,
+        )
 
 
 def _average(model: Classifier, recipe: Recipe) -> AveragedModel | None:

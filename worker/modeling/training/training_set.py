@@ -32,8 +32,8 @@ class TrainingSet:
     log-odds of the post's source, less those of all sources, added to the logits in the loss.
     `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
-    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
-    what teachers said of them.
+    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels, and
+    the targets, weights and offsets made of these and of what teachers said.
     """
 
     rows: list[list[int]]
@@ -60,32 +60,30 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     if recipe.shuffle_labels:
         examples = _shuffled(examples, recipe.seed)
     sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
-    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in examples))
-    _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
     targets, weights = labels, known
-    digest = digest_of(examples)
     if recipe.teacher_scores:
         said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
         own = known * (1 - recipe.teacher_weight)
         targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
-        digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
+    offsets = recipe.source_priors * _log_odds(examples, labels, known)
+    learnt = hashlib.sha256(torch.stack((targets, weights, offsets)).numpy().tobytes())
     return TrainingSet(
         rows=tokenise(tokenizer, examples, recipe.max_length, recipe.normalisation),
         targets=targets,
         weights=weights,
         labels=labels,
         known=known,
-        offsets=recipe.source_priors * _log_odds(examples, labels, known),
+        offsets=offsets,
         source=torch.tensor([sources.index(e.source) if _labelled(e) else -1 for e in examples]),
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
-        digest=digest,
+        digest=f"{digest_of(examples)} {learnt.hexdigest()}",
     )
 
 
@@ -114,7 +112,8 @@ def _log_odds(examples: Sequence[Example], labels: Tensor, known: Tensor) -> Ten
 def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     """The posts of all files of a recipe: labelled, clean, unlabelled; but none whose text is in a file of `dev`.
 
-    Raises Fatal where none are left, or a label has one value in all of them and there is no teacher.
+    Raises Fatal where none are left, a weight is of no source or label of them, or a label has one value in all of them
+    and there is no teacher.
     """
     balanced = bool(recipe.clean)
     found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
@@ -123,10 +122,12 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
         found = [e for e, part in zip(found, folds_of(found, recipe.folds), strict=True) if part != recipe.fold]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
     found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
+    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in found))
+    _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     if not found:
         raise Fatal("training data: --fold and --dev leave none of the posts of --train")
     for k, label in enumerate(recipe.labels):
-        values = {e.labels[k] for e in found} - {None}
+        values = {value >= 0.5 for e in found if (value := e.labels[k]) is not None}
         if len(values) < 2 and not recipe.teacher_scores:
             raise Fatal(
                 f"training data: the label {label!r} has {len(values)} value(s) in all files of --train: a "
