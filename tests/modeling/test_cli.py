@@ -198,7 +198,7 @@ def test_module_of_our_own_that_is_missing_is_no_matter_of_installing(
     ("command", "interrupted"),
     [
         ("train --train a --encoder a --checkpoint-minutes 5", "worker.modeling.training.train.train"),
-        ("distill --train a --encoder a --scores a", "worker.modeling.training.training_set.read_posts"),
+        ("distill --train a --encoder a --scores a", "worker.modeling.training.train.check"),
         ("ablate --train a --encoder a", "worker.modeling.search.ablate.ablate"),
         ("tune --train a --encoder a", "worker.modeling.search.tune.search"),
         ("pretrain --texts a", "worker.modeling.pretraining.pretrain.pretrain"),

@@ -54,13 +54,6 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
         assert [arguments[0] for arguments in shown].count("train") == 2 * ("TEACH=1" in more)
 
 
-def test_one_of_two_students_may_come_from_a_bundle(tmp_path: Path) -> None:
-    _touch(tmp_path, *RECIPES["english.mk"], "bundle/manifest.json")
-    steps = [arguments[0] for arguments in _planned("english.mk", tmp_path, "all")]
-    instead = [arguments[0] for arguments in _planned("english.mk", tmp_path, "all", f"FROM={tmp_path}/bundle")]
-    assert [(found.count("distill"), found.count("restore")) for found in (steps, instead)] == [(3, 0), (2, 1)]
-
-
 def _touch(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -108,6 +108,8 @@ def test_measures_are_printed_as_tables_and_written_as_json(
         ("--classifier {classifier} --text bad --label spam", "no label 'spam'; its labels are hate, offensive"),
         ("--classifier {classifier} --text bad --method occlusion", "give --bundle"),
         ("--classifier {classifier} --text bad --steps 0", "--steps is 0"),
+        ("--bundle {bundle} --text bad --steps 8", "--steps is of integrated gradients: give --classifier"),
+        ("--classifier {classifier} --measure --data {wrong} --html a.html", "leave them out with --measure"),
         ("--bundle {missing} --text bad --method integrated-gradients", "give --classifier"),
         ("--classifier {missing} --text bad", "not a trained classifier"),
         ("--classifier {classifier} --data {wrong}", "wrong.jsonl:2: not a post: TypeError('text is a int')"),
@@ -123,7 +125,9 @@ def test_wrong_options_and_files_end_in_one_line_that_says_what_to_change(
     wrong.write_text('{"id": "1", "text": "the sun"}\n{"id": "2", "text": 3}\n')
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    filled = arguments.format(classifier=classifier, missing=tmp_path / "missing", wrong=wrong, empty=empty)
+    filled = arguments.format(
+        classifier=classifier, bundle="unread", missing=tmp_path / "missing", wrong=wrong, empty=empty
+    )
 
     assert main(["explain", *filled.split()]) == 1
 

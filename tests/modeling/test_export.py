@@ -88,7 +88,8 @@ def test_seven_bit_weights_fit_sixteen_bit_sums(classifier: Path, posts: Path, t
 
 
 def test_fp32_needs_no_posts_and_reviews_from_one_half(classifier: Path, tmp_path: Path) -> None:
-    report = export(Export(classifier, tmp_path, "tiny", "1", quantization="fp32", overlap=8))
+    report = export(Export(classifier, tmp_path, "tiny", "1", quantization="fp32"))
+    assert json.loads((tmp_path / "manifest.json").read_text())["overlap"] == 32 // 4  # of windows of 32 tokens
     assert {t["review"] for t in report["policy"]["thresholds"].values()} == {0.5}
 
 

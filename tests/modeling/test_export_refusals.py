@@ -23,9 +23,13 @@ def test_directory_that_is_no_classifier_is_refused(encoder: Path, posts: Path, 
         export(job(encoder, posts, tmp_path))
 
 
-def test_overlap_that_leaves_no_room_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="overlap"):
-        export(dataclasses.replace(job(classifier, posts, tmp_path), overlap=30))
+@pytest.mark.parametrize("change", [{"overlap": 30}, {"name": "two words"}, {"version": ""}])
+def test_manifest_that_cannot_be_is_refused_before_anything_is_computed(
+    classifier: Path, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("worker.modeling.export.run.quantized", None)
+    with pytest.raises(Fatal, match=rf"the manifest would be wrong: .*\n.*{next(iter(change))}"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), **change))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,7 @@ def test_overlap_that_leaves_no_room_is_refused(classifier: Path, posts: Path, t
         ({"smoothing": (0.0, 1.5)}, "--smoothing 0.0 1.5: give strengths from 0"),
         ({"smoothing": ()}, "--smoothing : give strengths"),
         ({"percentile": 50.0}, "--percentile 50.0"),
+        ({"quantization": "fp32", "quantize_aware": 5}, "--quantize-aware is about int8"),
     ],
 )
 def test_strengths_and_shares_that_cannot_be_are_refused(

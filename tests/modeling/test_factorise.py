@@ -10,10 +10,12 @@ from transformers import BertConfig, BertModel, ElectraModel
 from tests.modeling.published import SHAPE, disturbed, saved, states
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
+from worker.model.tokenizer import load_tokenizer
 from worker.modeling.cli import main
 from worker.modeling.encoders import factorise as module
 from worker.modeling.encoders.warm_start import warm_start
 from worker.modeling.posts.texts import read_texts
+from worker.text.options import Normalisation
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,16 @@ def test_embeddings_that_vary_in_few_directions_survive_unchanged(
     assert torch.allclose(states(original), states(narrow), atol=0.3)
 
 
+def test_frequencies_are_of_texts_as_they_will_be_normalised(tokenizer_file: Path, tmp_path: Path) -> None:
+    model, file = disturbed(BertModel(BertConfig(**SHAPE))), tmp_path / "posts.txt"
+    file.write_text("the suuuuun\n")
+    written, squeezed = (
+        module.count_tokens(load_tokenizer(tokenizer_file), [file], model, how)
+        for how in (Normalisation(), Normalisation(repeats="squeeze"))
+    )
+    assert len(squeezed[0]) < len(written[0])
+
+
 def test_the_fit_and_the_weighting_win_back_energy_and_the_report_says_so(
     source: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +106,7 @@ def test_layers_are_untouched(source: Path, texts: Path, tmp_path: Path) -> None
     [
         ("--factorise 32 --texts {texts}", "the embeddings have 32 dimensions: want 2 to 31"),
         ("--factorise 8", "--factorise and --texts go together"),
+        ("--normalise emoji=names", "--normalise is for --factorise"),
         ("--texts {texts}", "--factorise and --texts go together"),
         ("--factorise 8 --texts {empty}", "hold no text"),
         ("--factorise 8 --texts {missing}", "missing.txt: cannot be read"),

@@ -11,6 +11,7 @@ import pytest
 
 import worker
 from worker.core.errors import Fatal
+from worker.modeling.bundles import load_named
 from worker.modeling.evaluation.report import summary
 from worker.modeling.model_card.about import About
 from worker.modeling.model_card.card import write_card
@@ -68,6 +69,16 @@ def test_everything_that_was_learnt_from_is_named() -> None:
     assert "| hidden_teacher | teacher |" in text
     assert "/out" not in text
     assert "/data" not in text
+
+
+def test_other_teachers_are_told_by_what_sets_them_apart() -> None:
+    taught = Run(RECIPE | {"teacher_scores": "a.npz"})
+    other = Run(RECIPE | {"seed": 4, "source_weights": {"davidson": 2.0}})
+    text = origin(TOLD, [taught, taught], {"other": other})
+    assert (
+        "`other` taught it too, trained as in the first training but for: seed 4, source_weights davidson 2.0." in text
+    )
+    assert "but for: nothing." in origin(TOLD, [taught], {"other": taught})
 
 
 def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_were_none() -> None:
@@ -142,6 +153,18 @@ def test_reference_scores_are_pointed_at_where_the_bundle_has_them(shipped: Path
     (shipped / "reference.json").write_text("{}")
     assert "`reference.json` holds the distribution of this bundle's scores" in card(shipped, tmp_path)
     (shipped / "reference.json").unlink()
+
+
+def test_figures_of_another_bundle_are_refused(shipped: Path, tmp_path: Path) -> None:
+    card(shipped, tmp_path)
+    found, about = tmp_path / "found.json", tmp_path / "about.toml"
+    note = "ours 1, int8, policy p, sha256 {}, through the serving path."
+    own = load_named(shipped).bundle.sha256[:12]
+    found.write_text(json.dumps({"note": note.format(own), "half": "all", "rows": []}))
+    write_card(shipped, tmp_path, about, {"Posts": found})
+    found.write_text(json.dumps({"note": note.format("0123456789ab"), "half": "all", "rows": []}))
+    with pytest.raises(Fatal, match=r"found\.json: was measured of another bundle"):
+        write_card(shipped, tmp_path, about, {"Posts": found})
 
 
 def test_card_that_cannot_be_written_leaves_the_one_before(

@@ -162,6 +162,8 @@ def test_budget_of_minutes_ends_the_run(
         ("--train-vocabulary 100 --steps 1 --minutes 1 --texts {texts}", "--steps or --minutes"),
         ("--steps 1 --texts {texts}", "give --vocabulary FILE or --train-vocabulary SIZE"),
         ("--encoder {encoder} --vocabulary {vocabulary} --steps 1 --texts {texts}", "--encoder brings its vocabulary"),
+        ("--encoder {encoder} --layers 2 --steps 1 --texts {texts}", "--encoder brings its shape and vocabulary"),
+        ("--encoder {encoder} --cased --steps 1 --texts {texts}", "--encoder brings its shape and vocabulary"),
         ("--encoder {encoder} --steps 1 --max-length 64 --texts {texts}", "the encoder has 32 positions"),
         ("--encoder {nothing} --steps 1 --texts {texts}", "nothing/tokenizer.json: "),
         ("--train-vocabulary 100 --steps 1 --hidden 100 --heads 3 --texts {texts}", "--heads 3 do not divide"),

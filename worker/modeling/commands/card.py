@@ -9,6 +9,8 @@ that makes the bundle), `teachers` (whose scores it learnt), `data`, `use` and `
 what it is for; what it cannot do)
 and `probes` (made-up sentences to show with their scores)"""
 
+_TEACHERS = "classifiers that taught it, beside the one that its encoder was: what set their trainings apart is told"
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
@@ -17,10 +19,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--about", type=Path, required=True, help=ABOUT)
     parser.add_argument("--metrics", nargs="+", required=True, metavar="HEADING=FILE", help="files of evaluate --json")
 
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[], metavar="DIR", help=_TEACHERS)
+
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.model_card.card import parse_metrics, write_card
 
         metrics = parse_metrics(chosen.metrics)
-        print(write_card(chosen.bundle, chosen.classifier, chosen.about, metrics))
+        print(write_card(chosen.bundle, chosen.classifier, chosen.about, metrics, chosen.teachers))
 
     parser.set_defaults(run=run)

@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--bundle", type=Path, help="bundle directory: the serving session")
     what.add_argument("--classifier", type=Path, help="classifier directory (from train): the checkpoint")
     parser.add_argument("--method", choices=("occlusion", "masking", "integrated-gradients"), help=METHOD_HELP)
-    parser.add_argument("--steps", type=int, default=32, help="points on the path of integrated gradients (32)")
+    parser.add_argument("--steps", type=int, help="points on the path of integrated gradients (32)")
     posts = parser.add_argument_group("posts")
     posts.add_argument("--data", type=Path, nargs="+", default=[], help="JSON Lines files of posts")
     posts.add_argument("--text", nargs="+", default=[], help="texts to explain")
@@ -38,8 +38,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
     def run(chosen: argparse.Namespace) -> None:
+        from worker.core.errors import Fatal
         from worker.modeling.explain.run import explain_posts, load_method, measure_method
 
+        if chosen.measure and (chosen.html or chosen.text or chosen.label):
+            raise Fatal("explain: --html, --text and --label show explanations of posts: leave them out with --measure")
         method, note, thresholds = load_method(chosen.bundle, chosen.classifier, chosen.method, chosen.steps)
         if chosen.measure:
             print(measure_method(method, note, thresholds, chosen.data, chosen.posts, chosen.json))

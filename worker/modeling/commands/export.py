@@ -37,7 +37,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the model's name in verdicts and metrics")
     parser.add_argument("--version", required=True)
     parser.add_argument("--language", default="en", help="BCP 47")
-    parser.add_argument("--overlap", type=int, default=32, help="tokens that adjacent windows of a long post share")
+    parser.add_argument(
+        "--overlap", type=int, help="tokens that adjacent windows of a long post share (a quarter of a window)"
+    )
     parser.add_argument(
         "--calibrate",
         action=argparse.BooleanOptionalAction,

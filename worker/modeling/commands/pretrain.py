@@ -15,7 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", nargs="+", required=True, help="lines of text or JSON Lines; .zst is decompressed")
     parser.add_argument("--out", type=Path, required=True, help="encoder directory to write: new or empty")
     parser.add_argument("--encoder", help="encoder directory to go on from (from warm-start or pretrain)")
-    parser.add_argument("--size", choices=("tiny", "small", "wide"), default="small", help="without --encoder")
+    parser.add_argument("--size", choices=("tiny", "small", "wide"), help="without --encoder (small)")
     for name in _SHAPE:
         parser.add_argument(f"--{name}", type=int, help=f"instead of the size's {name}")
     parser.add_argument("--vocabulary", help="tokenizer.json or vocab.txt, without --encoder")
@@ -37,15 +37,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     def run(chosen: argparse.Namespace) -> None:
         from dataclasses import replace
 
+        from worker.core.errors import Fatal
         from worker.modeling.pretraining.pretrain import pretrain
         from worker.modeling.pretraining.recipe import SIZES, PretrainRecipe
 
         shape: dict[str, Any] = {name: getattr(chosen, name) for name in _SHAPE if getattr(chosen, name) is not None}
+        if chosen.encoder and (shape or chosen.size or chosen.cased):
+            raise Fatal("pretrain: --encoder brings its shape and vocabulary: leave out --size, its parts and --cased")
         rate = chosen.learning_rate
         recipe = PretrainRecipe(
             texts=tuple(chosen.texts),
             encoder=chosen.encoder,
-            shape=replace(SIZES[chosen.size], **shape),
+            shape=replace(SIZES[chosen.size or "small"], **shape),
             vocabulary=chosen.vocabulary,
             train_vocabulary=chosen.train_vocabulary,
             cased=chosen.cased,

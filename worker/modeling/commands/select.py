@@ -55,10 +55,10 @@ def add(parser: argparse.ArgumentParser) -> None:
             found, *clean = (select_again(chosen.texts, wanted, scored, name) for name in names)
         else:
             found, *clean = select(scored, chosen.texts, wanted)
-        write(chosen.out, found)
-        print(f"{chosen.out}: {len(found):,} posts")
         if chosen.clean_out:
             write(chosen.clean_out, clean[0], chosen.labels)
             print(f"{chosen.clean_out}: {len(clean[0]):,} posts")
+        write(chosen.out, found)  # the last: where it is, the command has done its work
+        print(f"{chosen.out}: {len(found):,} posts")
 
     parser.set_defaults(run=run)

@@ -17,7 +17,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--train", type=Path, nargs="+", required=True, help="JSON Lines files of labelled posts")
     data.add_argument("--clean", type=Path, nargs="*", default=[], help=_CLEAN)
     data.add_argument("--dev", type=Path, nargs="*", default=[], help=_DEV)
-    data.add_argument("--labels", nargs="+", default=["hate", "offensive"], help="default: hate offensive")
+    data.add_argument("--labels", nargs="+", default=["hate", "offensive"], help=_LABELS)
     data.add_argument("--hard-labels", action="store_true", help="read `labels` even where annotators' `votes` are")
     data.add_argument("--max-length", type=int, default=128, help="tokens; also the window length when serving")
     data.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
@@ -29,7 +29,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--encoder", type=Path, required=True, help="encoder directory (warm-start or pretrain)")
     model.add_argument("--out", type=Path, required=True, help="classifier directory; holds the checkpoint too")
-    model.add_argument("--head", choices=("cls", "lstm"), default="cls", help="[CLS] -> dropout -> linear, or an LSTM")
+    model.add_argument("--head", choices=("cls", "lstm"), default="cls", help=_HEAD)
     model.add_argument("--dropout", type=float, default=0.3, help="before the linear layer (default 0.3)")
     model.add_argument("--encoder-dropout", type=float, default=0.0, help="in the encoder (default 0: a third faster)")
 
@@ -40,7 +40,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     steps.add_argument("--batch-size", type=int, default=32)
     steps.add_argument("--weight-decay", type=float, default=0.01)
     steps.add_argument("--warmup", type=float, default=0.06, help="share of the steps")
-    steps.add_argument("--average", type=float, default=0.0, metavar="DECAY", help="keep a running mean of the weights")
+    steps.add_argument("--average", type=float, default=0.0, metavar="DECAY", help=_AVERAGE)
     steps.add_argument("--patience", type=int, default=0, help="stop after so many epochs without a better dev mean")
     data.add_argument("--fold", type=int, metavar="N", help=_FOLD)
     data.add_argument("--folds", type=int, default=2, help="parts that --fold counts (default 2)")
@@ -119,6 +119,9 @@ def _weight(text: str) -> tuple[str, float]:
     return name, weight
 
 
+_LABELS = "from the graver to the milder, which annotators' `votes` for the graver imply (default: hate offensive)"
+_HEAD = "[CLS] -> dropout -> linear, or an LSTM over all tokens, for teachers: no serving graph has one"
+_AVERAGE = "keep a running mean of the weights: each step brings in 1 - DECAY of the new ones (default 0: none)"
 _CLEAN = (
     "posts that bear no label (from `select`): with them, sources that hold positives alone are trained on too; "
     "without, such a label is unknown there"

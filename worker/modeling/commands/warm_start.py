@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from worker.modeling.commands.numbers import positive_integer
+from worker.modeling.commands.training_options import choice, read_normalisation
 
 _TEXTS = (
     "texts that tell the tokens' frequencies, for --factorise, or the commonest emoji, for --emoji-rows, or whose "
     "pieces multilingual-e5-small must keep; files of lines or .jsonl, either with .zst"
 )
+_NORMALISE = "the texts of --factorise, as train and the bundle will (emoji=names)"
 _EMOJI = (
     "give the COUNT commonest emoji of --texts a spare row of the vocabulary each ([unusedN]; serve with emoji=keep)"
 )
@@ -26,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=_numbers, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")
     parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
     parser.add_argument("--texts", type=Path, nargs="+", default=[], help=_TEXTS)
+    parser.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
     parser.add_argument("--emoji-rows", type=int, metavar="COUNT", help=_EMOJI)
     parser.add_argument("--heads", type=positive_integer, default=12, help="attention heads, for a bare ONNX export")
 
@@ -33,7 +36,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         from worker.modeling.encoders.warm_start import warm_start
 
         made = warm_start(
-            chosen.source, chosen.out, chosen.layers, chosen.factorise, chosen.texts, chosen.heads, chosen.emoji_rows
+            chosen.source,
+            chosen.out,
+            chosen.layers,
+            chosen.factorise,
+            chosen.texts,
+            chosen.heads,
+            chosen.emoji_rows,
+            read_normalisation(chosen.normalise),
         )
         print(f"{chosen.out}: hidden states differ from the source by {made.difference:.1e} at most")
         if made.emoji:

@@ -117,7 +117,7 @@ def _own(job: Comparison, encoder: Encoder, work: Path) -> tuple[Row, Classifier
 
 def _trained(job: Comparison, name: str, directory: Path, work: Path) -> tuple[Row, Classifier]:
     model = network.Classifier.load(directory)
-    _job(model, work).check(model)
+    _job(work).check(model)
     shutil.copyfile(directory / TOKENIZER, work / TOKENIZER)
     row, classifier = _row(job, shape_of(name, model), model, work)
     return replace(row, trained=True, auroc=_quality(classifier, job.data)), classifier
@@ -131,7 +131,7 @@ def _row(job: Comparison, encoder: Encoder, model: network.Classifier, work: Pat
     factors = smoothing_factors(model, rows)
     arithmetic = StaticInt8(extremes(model, rows, factors), bits=7, factors=factors)
     policy = choose_policy((), model.config.labels, ())
-    classifier = serve(replace(_job(model, work), quantization="int8-static-7bit"), model, arithmetic, policy, work)
+    classifier = serve(replace(_job(work), quantization="int8-static-7bit"), model, arithmetic, policy, work)
     found = score_set(classifier, "posts", posts)
     parity = compare(expected, found, model.config.labels, classifier.bundle.policy.thresholds)
     row = Row(
@@ -148,7 +148,7 @@ def _row(job: Comparison, encoder: Encoder, model: network.Classifier, work: Pat
 
 
 def _float32(job: Comparison, model: network.Classifier, work: Path) -> ScoredSet:
-    classifier = serve(_job(model, work), model, Float32(), choose_policy((), model.config.labels, ()), work)
+    classifier = serve(_job(work), model, Float32(), choose_policy((), model.config.labels, ()), work)
     return score_set(classifier, "posts", _parts(job.texts, len(model.config.labels))[0])
 
 
@@ -160,8 +160,8 @@ def _parts(texts: Sequence[str], labels: int) -> tuple[list[Example], list[Examp
     return posts[::COMPARED], [post for i, post in enumerate(posts) if i % COMPARED]
 
 
-def _job(model: network.Classifier, work: Path) -> Export:
-    return Export(work, work, "encoder", "0", quantization="fp32", overlap=model.config.max_length // 4)
+def _job(work: Path) -> Export:
+    return Export(work, work, "encoder", "0", quantization="fp32")
 
 
 def _quality(classifier: Classifier, data: Sequence[Path]) -> float | None:

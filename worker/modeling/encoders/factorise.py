@@ -26,6 +26,7 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.texts import read_texts
 from worker.text.normalise import normalise
+from worker.text.options import AS_WRITTEN, Normalisation
 
 TOKENS = 2_000_000
 """Tokens read of the texts, a like share of each file: enough to know what matters, a minute of reading."""
@@ -57,8 +58,10 @@ class Factorised:
     cls_cosine: float
 
 
-def count_tokens(tokenizer: Tokenizer, texts: Sequence[Path], model: ElectraModel) -> list[list[int]]:
-    """Token ids of the posts in `texts`, `[CLS]` … `[SEP]`, as the worker sees them, up to TOKENS in all.
+def count_tokens(
+    tokenizer: Tokenizer, texts: Sequence[Path], model: ElectraModel, normalisation: Normalisation = AS_WRITTEN
+) -> list[list[int]]:
+    """Token ids of the posts in `texts`, `[CLS]` … `[SEP]`, as a worker that normalises so sees them, up to TOKENS in all.
 
     Raises Fatal where the files hold no text.
     """
@@ -68,7 +71,7 @@ def count_tokens(tokenizer: Tokenizer, texts: Sequence[Path], model: ElectraMode
     for number, path in enumerate(texts, 1):
         lines = read_texts([path])
         while sum(map(len, rows)) < TOKENS * number / len(texts) and (some := list(islice(lines, 1000))):
-            found = encode(tokenizer, [normalise(text).text for text in some])
+            found = encode(tokenizer, [normalise(text, normalisation).text for text in some])
             rows += [[cls, *ids[:longest], sep] for ids in found if ids]
     if not rows:
         raise Fatal("warm-start: the files given to --texts hold no text")

@@ -27,6 +27,7 @@ from worker.modeling.encoders.factorise import Factorised, count_tokens, factori
 from worker.modeling.encoders.multilingual import wheel
 from worker.modeling.encoders.multilingual.source import from_packed
 from worker.modeling.encoders.vocabulary import read_tokenizer, save_tokenizer
+from worker.text.options import AS_WRITTEN, Normalisation
 
 MULTILINGUAL = wheel.SOURCE
 
@@ -58,13 +59,14 @@ def warm_start(
     texts: Sequence[Path] = (),
     heads: int = 12,
     emoji_rows: int | None = None,
+    normalisation: Normalisation = AS_WRITTEN,
 ) -> WarmStart:
     """Write an `ElectraModel` directory with tokenizer.json and warm_start.json to `out`.
 
     `source`: the name of one of ARTIFACTS, MULTILINGUAL (whose vocabulary is cut down to Korean and the pieces that
     `texts` hold), a directory with `model.onnx` and `tokenizer.json`, or a Hugging Face directory or hub id. `layers`:
-    those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which `texts` tell the tokens'
-    frequencies. `emoji_rows`: how many of the commonest emoji of `texts` get a spare row of the vocabulary. `heads` is
+    those to keep, numbered from 0. `dimensions`: of factorised embeddings, for which `texts`, normalised by `normalisation`,
+    tell the tokens' frequencies. `emoji_rows`: how many of the commonest emoji of `texts` get a spare row of the vocabulary. `heads` is
     read for a directory with an ONNX export alone: an export does not say. Raises Fatal, with nothing written, where
     the source cannot be had, fails its checksum, computes something else, has a vocabulary of another size or too few
     spare rows, or `texts` lack what they are read for.
@@ -75,6 +77,8 @@ def warm_start(
     reads_texts = dimensions is not None or emoji_rows is not None or source == MULTILINGUAL
     if (dimensions is not None and not texts) or (texts and not reads_texts):
         raise Fatal("warm-start: --factorise and --texts go together: the texts tell how frequent each token is")
+    if normalisation != AS_WRITTEN and dimensions is None:
+        raise Fatal("warm-start: --normalise is for --factorise, whose --texts tell how frequent each token is")
     try:
         with tempfile.TemporaryDirectory() as scratch:
             model, tokenizer, difference = _convert(source, layers, heads, texts, Path(scratch))
@@ -94,7 +98,7 @@ def warm_start(
             hardened = load_tokenizer(folder / "tokenizer.json")
         factorised = None
         if dimensions is not None:
-            model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model))
+            model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model, normalisation))
         model.save_pretrained(folder)
         report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised, emoji)
         (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")

@@ -1,5 +1,6 @@
 """Measure a bundle on labelled posts, through the path that serves it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -96,6 +97,12 @@ def describe(classifier: Classifier, half: Which = "all") -> str:
         f"sha256 {bundle.sha256[:12]}, through the serving path. "
         f"F1 and balanced accuracy are at its own review thresholds ({review}).{posts}"
     )
+
+
+def measured_of(content: Mapping[str, Any]) -> str | None:
+    """The beginning of the SHA-256 of the bundle that `describe` named, None where it was a floor."""
+    found = re.search(r"sha256 ([0-9a-f]{12}),", content.get("note", ""))
+    return found[1] if found else None
 
 
 def compare(

@@ -59,8 +59,14 @@ def run_evaluation(job: Evaluation) -> str:
     needless = {"--reference": job.reference, "--unlabelled": job.unlabelled, "--speed-posts": job.speed_posts}
     if not job.bundle and (given := [option for option, value in needless.items() if value]):
         raise Fatal(f"evaluate {given[0]}: needs --bundle, which it measures")
-    if not job.baseline and job.shuffle_seed is not None:
-        raise Fatal("evaluate --shuffle-labels: needs --baseline, whose labels it shuffles")
+    floors_only = {
+        "--train": job.train,
+        "--train-posts": job.train_posts,
+        "--cache": job.cache,
+        "--shuffle-labels": job.shuffle_seed is not None,
+    }
+    if not job.baseline and (given := [option for option, value in floors_only.items() if value]):
+        raise Fatal(f"evaluate {given[0]}: is about the floor: give --baseline too")
     check_names(job.data)
     content, sets, labels = _bundle(job) if job.bundle else ({}, [], job.labels)
     if job.baseline:

@@ -80,6 +80,8 @@ def _quality(explained: Sequence[_Explained]) -> Quality:
     cut = best_cut([found.pair for found in explained if found.selection])
     report = [found.pair for found in explained if not found.selection]
     faithful = [found.faithful for found in explained if found.faithful]
+    if not faithful:
+        raise Fatal("--data: no post of the published half has a token that this bundle knows: nothing to measure")
     return Quality(
         cut,
         mean_f1(report, cut),

@@ -20,17 +20,20 @@ from worker.modeling.explain.report import as_json, markdown
 from worker.modeling.posts.examples import read_unlabelled
 from worker.modeling.writing import write_text
 
+STEPS = 32
+"""Points on the path of integrated gradients."""
 FAIR = 0.5
 """The threshold of a checkpoint, which has no policy."""
 
 
 def load_method(
-    bundle: Path | None, classifier: Path | None, name: str | None, steps: int
+    bundle: Path | None, classifier: Path | None, name: str | None, steps: int | None
 ) -> tuple[Method, str, dict[str, float]]:
     """The method, a line that says what it explains, and each label's review threshold. Raises Fatal."""
     if classifier is not None:
         if name not in {None, "integrated-gradients"}:
             raise Fatal(f"--method {name} runs on the serving session: give --bundle")
+        steps = STEPS if steps is None else steps
         if steps < 1:
             raise Fatal(f"--steps is {steps}: at least 1")
         from worker.modeling.explain.gradients import IntegratedGradients
@@ -40,6 +43,8 @@ def load_method(
         return gradients, note, dict.fromkeys(gradients.labels, FAIR)
     if bundle is None or name == "integrated-gradients":
         raise Fatal("--method integrated-gradients needs a checkpoint: give --classifier")
+    if steps is not None:
+        raise Fatal("--steps is of integrated gradients: give --classifier")
     served = load_named(bundle)
     found = served.bundle
     method = Occlusion(served, mask=name == "masking")

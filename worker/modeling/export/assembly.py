@@ -78,7 +78,7 @@ def make_manifest(job: Export, trained: network.Classifier, policy: parts.Bundle
         "labels": trained.config.labels,
         "problem_type": trained.config.problem_type,
         "max_length": trained.config.max_length,
-        "overlap": job.overlap,
+        "overlap": trained.config.max_length // 4 if job.overlap is None else job.overlap,
         "layout": job.layout,
         "normalisation": trained.config.normalisation,
         "quantization": job.quantization,

@@ -24,7 +24,7 @@ class Export:
     `quantize_aware` is a number of training steps.
     `typical` are unlabelled posts as they come, whose scores are counted beside those of `dev` for reference.
     `calibration_method` "auto" and several `smoothing` strengths (0: none) take the one whose graph agrees best with
-    float32 on posts of `calibration`.
+    float32 on posts of `calibration`. `overlap` None: a quarter of a window.
     """
 
     classifier: Path
@@ -38,7 +38,7 @@ class Export:
     quantization: parts.Quantization = "int8-static-7bit"
     layout: parts.Layout = "packed"
     language: str = "en"
-    overlap: int = 32
+    overlap: int | None = None
     calibration_posts: int = CALIBRATION_POSTS
     calibration_method: Method | Literal["auto"] = "auto"
     percentile: float = 99.99
@@ -71,6 +71,13 @@ class Export:
                 f"export: {self.classifier} has a head of the kind {head!r}, which no serving graph has: "
                 "train it with the [CLS] head, or distil it into a student that has one"
             )
+        needless = {
+            "--keep-fp32": self.keep_fp32,
+            "--sensitivity": self.sensitivity,
+            "--quantize-aware": self.quantize_aware,
+        }
+        if self.quantization == "fp32" and (given := [option for option, value in needless.items() if value]):
+            raise Fatal(f"export: {given[0]} is about int8: leave it out with --quantization fp32")
         if self.quantization != "fp32" and not self.calibration:
             raise Fatal("export: int8 needs posts to calibrate on: give --calibration labelled files of typical posts")
         if not 90 < self.percentile <= 100:

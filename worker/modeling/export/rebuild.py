@@ -65,8 +65,11 @@ def rebuild(bundle: Path, out: Path, version: str) -> int:
         changed = manifest.model_copy(update={"version": version, "files": files})
         (work / parts.MANIFEST).write_text(changed.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
         if (bundle / REPORT).exists():  # what was measured on the way is true of the same scores
-            told = json.loads((bundle / REPORT).read_text(encoding="utf-8"))
-            told["bytes"][parts.MODEL] = (work / parts.MODEL).stat().st_size
+            try:
+                told = json.loads((bundle / REPORT).read_text(encoding="utf-8"))
+                told["bytes"][parts.MODEL] = (work / parts.MODEL).stat().st_size
+            except (ValueError, TypeError, KeyError) as error:
+                raise Fatal(f"rebuild: {bundle / REPORT}: damaged ({error!r}): remove it or restore it") from error
             (work / REPORT).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         Classifier.load(work)
     return compared

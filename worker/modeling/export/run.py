@@ -47,6 +47,9 @@ def export(job: Export) -> dict[str, Any]:
     job.check(trained)
     with assembled(job.out) as work:
         shutil.copyfile(job.classifier / parts.TOKENIZER, work / parts.TOKENIZER)
+        for name in (parts.MODEL, parts.GOLDEN):
+            (work / name).touch()
+        make_manifest(job, trained, choose_policy((), trained.config.labels, ()), work)  # refused before the long work
         report = _make(job, trained, work)
         (work / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         Classifier.load(work)

@@ -11,6 +11,7 @@ from worker.core.pooling import pool
 from worker.model.classifier import Classifier
 from worker.model.manifest import CARD, MODEL, REFERENCE, Manifest
 from worker.modeling.bundles import load_named
+from worker.modeling.evaluation.evaluate import measured_of
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.model_card.about import read_about
@@ -48,22 +49,27 @@ DRIFT = f"""\
 """
 
 
-def write_card(bundle: Path, classifier: Path, about: Path, metrics: Mapping[str, Path]) -> Path:
+def write_card(
+    bundle: Path, classifier: Path, about: Path, metrics: Mapping[str, Path], teachers: Sequence[Path] = ()
+) -> Path:
     """Write the card of `bundle`, trained as `classifier` says; `about` is a file that `read_about` reads.
 
-    `metrics`: headings, and files that `evaluate --json` wrote. What `export` and `suite` wrote into the bundle's
+    `metrics`: headings, and files that `evaluate --json` wrote. `teachers`: directories of others that taught it. What `export` and `suite` wrote into the bundle's
     directory is shown too. Raises Fatal where a file cannot be read.
     """
     loaded = load_named(bundle)
     manifest = loaded.bundle.manifest
     told = read_about(about)
     measured = {heading: read_json(path) for heading, path in metrics.items()}
+    for path, content in zip(metrics.values(), measured.values(), strict=True):
+        if measured_of(content) not in {None, loaded.bundle.sha256[:12]}:
+            raise Fatal(f"card: {path}: was measured of another bundle: run `moderation-model evaluate` again")
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size, half),
             *([f"## Intended use\n\n{told.use.strip()}\n"] if told.use else []),
-            origin(told, runs_of(classifier)),
+            origin(told, runs_of(classifier), {path.name: runs_of(path)[-1] for path in teachers}),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
             *sections(bundle, loaded.bundle.sha256),
             *([DRIFT] if (bundle / REFERENCE).is_file() else []),

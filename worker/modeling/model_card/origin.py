@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from worker.modeling.model_card.about import About
@@ -22,10 +23,15 @@ ONE_VALUE = "A label that has only one value in a whole source {} there."
 _ELSEWHERE = {*KINDS, "encoder", "teacher_scores", "seed", "max_length", "labels", "head"}
 
 
-def origin(told: About, runs: Sequence[Run]) -> str:
-    """The section. `runs`: the trainings that the classifier went through, the first one first."""
-    teachers = told.teachers or ("teachers that are not named here" if any(r.taught for r in runs) else "")
-    more = [f"Taught by: {teachers}."] if teachers else []
+def origin(told: About, runs: Sequence[Run], teachers: Mapping[str, Run] = MappingProxyType({})) -> str:
+    """The section.
+
+    `runs`: the trainings that the classifier went through, the first one first; `teachers`: the last training of each
+    other one that taught it, by a name.
+    """
+    named = told.teachers or ("teachers that are not named here" if any(r.taught for r in runs) else "")
+    more = [_beside(name, run.recipe, runs[0].recipe) for name, run in teachers.items()]
+    more += [f"Taught by: {named}."] if named else []
     more += [told.data.strip()] if told.data else []
     return "\n".join(
         [
@@ -62,6 +68,12 @@ Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, un
 
 {ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
 """
+
+
+def _beside(name: str, recipe: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    """Another teacher's training, by what sets it apart from the first one that is told in full."""
+    changed = ", ".join(f"{k} {_plain(value, None)}" for k, value in recipe.items() if first.get(k) != value)
+    return f"`{name}` taught it too, trained as in the first training but for: {changed or 'nothing'}."
 
 
 def _taken(start: Mapping[str, Any]) -> str:

@@ -64,7 +64,11 @@ def select_again(texts: Sequence[Path], wanted: Selection, scores: TeacherScores
 
     Posts are found by their lines. Raises Fatal where some are not in `texts`, or have another text.
     """
-    keys = [name for name in scores.keys.tolist() if name.startswith(f"{source}/")]
+    every = scores.keys.tolist()
+    keys = [name for name in every if name.startswith(f"{source}/")]
+    if not keys:
+        known = ", ".join(sorted({name.partition("/")[0] for name in every}))
+        raise Fatal(f"select: --scores have no posts of {source!r}: name the file that is written after one of {known}")
     order = {name.partition("/")[2]: place for place, name in enumerate(keys)}
     digests = dict(zip(scores.keys.tolist(), scores.digests.tolist(), strict=True))
     found = [
@@ -75,7 +79,7 @@ def select_again(texts: Sequence[Path], wanted: Selection, scores: TeacherScores
     if len(found) < len(order) or not found:
         raise Fatal(
             f"select: --texts hold {len(found):,} of the {len(order):,} posts of {source!r} that were scored: "
-            "give the same files, in the same order"
+            "give the same files, in the same order, and the same --longest"
         )
     return sorted(found, key=lambda example: order[example.id])
 
