@@ -163,6 +163,7 @@ def test_run_that_could_not_be_recorded_is_kept(
         (Ablation(10, left_out="mars"), "--leave-out mars"),
         (Ablation(10, left_out="news"), "--leave-out news"),
         (Ablation(10, only=("case",)), "--only case"),
+        (Ablation(10, also=("source_weights.mars=2",)), "--source-weight mars: .* there are news, chat"),
     ],
 )
 def test_ablation_that_cannot_be_is_refused_by_its_option(

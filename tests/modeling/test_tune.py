@@ -165,6 +165,9 @@ def test_interrupted_search_goes_on_and_ranks_what_each_trial_reached(
         assert row["mean"] == metrics["epochs"][-1]["mean"]
         assert row["chosen"]["learning_rate"] == metrics["recipe"]["learning_rate"]
     assert not list(out.glob("trials/*/checkpoint.pt"))
+    mars = Dimension("source_weights.mars", (1.0,))
+    with pytest.raises(Fatal, match=r"--source-weight mars: .* there are posts"):
+        search(base, [dev], out, Search((mars,)))
     with pytest.raises(Fatal, match=r"search\.trials"):
         search(base, [dev], out, Search((LEARNING_RATES,), trials=4, grace=2))
     (tmp_path / "other.jsonl").write_text(posts.read_text().replace("sun", "rain"))

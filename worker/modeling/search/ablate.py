@@ -90,6 +90,9 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
         refuse_undecided(files.dev, base.labels)
     shared: dict[str, Any] = {f"ablation.{key}": value for key, value in asdict(what).items()}
     shared |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
+    for recipe in compared.values():
+        if (recipe.source_weights, recipe.positive_weights) != (base.source_weights, base.positive_weights):
+            read_posts(recipe)  # which knows the names
     shared |= {"posts_sha256": digest_of(read_posts(base))}
     encoders = sorted({recipe.encoder for recipe in compared.values()})
     shared |= {"encoders_sha256": {name: encoder_digest(Path(name)) for name in encoders}}

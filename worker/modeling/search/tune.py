@@ -74,7 +74,8 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoin
     base, dev = _absolute(base), [path.absolute() for path in dev]
     searched: dict[str, Any] = {f"search.{key}": value for key, value in asdict(what).items()}
     searched |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
-    searched |= {"posts_sha256": digest_of(read_posts(base, dev)), **base.digests()}
+    weighted = apply(base, {d.field: 1.0 for d in what.space if "." in d.field})  # names are checked with the posts
+    searched |= {"posts_sha256": digest_of(read_posts(weighted, dev)), **base.digests()}
     claim(out / SEARCH, {**asdict(base), **searched})
     cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)
     gpus = 1 / what.concurrency if torch.cuda.is_available() else 0
