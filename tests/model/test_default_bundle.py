@@ -59,7 +59,7 @@ def test_no_sentence_is_blocked_before_somebody_measured(classifier: Classifier,
 
 def test_bundled_golden_posts_cover_the_decisions(classifier: Classifier) -> None:
     golden = classifier.bundle.golden
-    assert len(golden) == 16
+    assert len({post.name for post in golden}) == 15
     assert {post.decision.labels for post in golden} >= {(), ("offensive",), ("hate", "offensive")}
 
 
@@ -78,8 +78,8 @@ def test_bundled_card_and_notice_name_every_source_and_no_machine() -> None:
     assert not re.search(r"[\s`(\"'=]/\w", card)
 
 
-@pytest.mark.parametrize(("name", "size", "flips"), [("default", 16_000_000, 0.02), ("ko", 24_000_000, 0.03)])
-def test_bundles_are_small_and_cost_what_they_may(name: str, size: int, flips: float) -> None:
+@pytest.mark.parametrize(("name", "size"), [("default", 16_000_000), ("ko", 24_000_000)])
+def test_bundles_are_small_and_cost_what_they_may(name: str, size: int) -> None:
     bundle = BUNDLED_MODEL.parent / name
     report = json.loads((bundle / "export.json").read_text())
     assert (bundle / "model.onnx").stat().st_size == report["bytes"]["model.onnx"] <= size
@@ -87,7 +87,7 @@ def test_bundles_are_small_and_cost_what_they_may(name: str, size: int, flips: f
     compared = {(row["file"], row["label"]) for row in report["parity"] if row["auroc_cost"] is not None}
     assert compared == {(row["file"], row["label"]) for row in evaluation["rows"]}
     for row in report["parity"]:
-        assert max(row["flips"], row["review_flips"]) <= flips
+        assert max(row["flips"], row["review_flips"]) <= 0.02
         assert row["clear_flips"] <= 0.01
         assert (row["auroc_cost"] or 0) <= 0.003
 

@@ -3,8 +3,6 @@
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... FROM=BUNDLE  one student as a bundle of 384-dimensional
-#                                          embeddings holds it: so was 2.2.0 made, FROM bundle 2.0.0
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
@@ -23,7 +21,7 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 NAME := english-hate-offensive
-VERSION := 2.2.0
+VERSION := 2.3.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose.
@@ -59,34 +57,29 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
 	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
 
-# Two students. Of Davidson's posts 6 % are hateful, of other sources' 31 to 55 %: one is given each source's log-odds, so that
-# no source's style decides, and looks more at Davidson's and MHS's posts, the two it ranks worst; the other is not.
-STUDENT := $(OUT)/student/metrics.json
-PLAIN := $(OUT)/plain/$(if $(FROM),restored.json,metrics.json)
+# Two students. Of Davidson's posts 6 % are hateful, of other sources' 31 to 55 %: they are given each source's log-odds, one of
+# them half, so that no source's style decides, and look more at Davidson's and MHS's posts, the two they rank worst.
+STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json
 LEARN = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
   --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) --dev $(DEV) \
   $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
 LEARNT := $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 
-$(STUDENT): $(LEARNT)
+$(OUT)/student/metrics.json: $(LEARNT)
 	$(LEARN) --source-priors 1 --source-weight davidson=3 mhs=1.5
 
-ifdef FROM
-$(PLAIN): $(FROM)/manifest.json
-	$(MODEL) restore --bundle $(<D) --out $(@D)
-else
-$(PLAIN): $(LEARNT)
-	$(LEARN)
-endif
+$(OUT)/other/metrics.json: $(LEARNT)
+	$(LEARN) --source-priors 0.5 --source-weight davidson=3 mhs=2 --seed 1
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
-$(OUT)/encoder-128/config.json: $(STUDENT) $(REDDIT)
-	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) --out $(@D)
+$(OUT)/encoder-128/config.json: $(OUT)/student/metrics.json $(REDDIT)
+	rm -rf $(@D)
+	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(PLAIN) $(COPIES)
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/plain --scores $(OUT)/students.npz --teacher-weight 1 \
+$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(COPIES)
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other --scores $(OUT)/students.npz --teacher-weight 1 \
 	  --unlabelled $(COPIES) $(REDDIT) --train $(DATA)/toxigen.train.jsonl --dev $(DEV) $(NORMALISE) --dropout 0.1 \
-	  --average 0.999 --epochs 1 --learning-rate 1e-4
+	  --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
 
 $(OUT)/bundle/manifest.json: $(OUT)/small/metrics.json
 	$(MODEL) export --classifier $(<D) --out $(@D) --name $(NAME) --version $(VERSION) \
@@ -105,5 +98,5 @@ $(OUT)/bundle/suite.json: $(OUT)/bundle/manifest.json
 	$(MODEL) suite --bundle $(@D) --json $@
 
 $(OUT)/bundle/MODEL_CARD.md: $(patsubst %,$(OUT)/bundle/%.json,evaluation evaluation-all suite)
-	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --about $(HERE)english.toml \
+	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --teachers $(OUT)/other --about $(HERE)english.toml \
 	  --metrics 'Development posts=$(@D)/evaluation.json' 'All development posts=$(@D)/evaluation-all.json'

@@ -9,6 +9,7 @@
 # terms       what identity terms carry, with explanation regularisation and without
 # explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
 # encoders    architectures side by side
+# shapes      ELECTRA-small's and TinyBERT's, trained from random weights for that table
 # Everything that trains goes on where it was interrupted.
 
 DATA ?= data
@@ -26,10 +27,11 @@ UNLABELLED := $(patsubst %,$(OUT)/unlabelled/%.jsonl,perturbed reddit clean)
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 BASE := --encoder $(ENCODER) --train $(LABELLED) --dev $(DEV) --learning-rate 1e-4
 STUDENT := $(OUT)/student/metrics.json
+SHAPES := $(patsubst %,$(TABLES)/%/metrics.json,electra-small tinybert)
 EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 
 .DELETE_ON_ERROR:
-.PHONY: all ablation choices priors factorised terms explained encoders
+.PHONY: all ablation choices priors factorised terms explained encoders shapes
 all: explained encoders factorised terms priors choices ablation
 
 $(ENCODER)/config.json:
@@ -47,7 +49,7 @@ choices: $(TABLES)/reddit/config.json
 	  --also encoder=$(<D) explanation_weight=1 pair_weight=0.5
 
 # Half of the posts, once.
-priors: $(patsubst %,$(TABLES)/priors/%/metrics.json,none half whole weighted)
+priors: $(patsubst %,$(TABLES)/priors/%/metrics.json,none half whole weighted heavy heaviest)
 PART = $(MODEL) train --encoder $(ENCODER) --dev $(DEV) $(NORMALISE) --fold 0 --epochs 1 --learning-rate 1.2e-4 \
   --source-heads 0.3 --out $(@D) --train $(LABELLED)
 
@@ -62,6 +64,12 @@ $(TABLES)/priors/whole/metrics.json: $(ENCODER)/config.json
 
 $(TABLES)/priors/weighted/metrics.json: $(ENCODER)/config.json
 	$(PART) --source-priors 1 --source-weight davidson=3 mhs=1.5
+
+$(TABLES)/priors/heavy/metrics.json: $(ENCODER)/config.json
+	$(PART) --source-priors 1 --source-weight davidson=4 mhs=4
+
+$(TABLES)/priors/heaviest/metrics.json: $(ENCODER)/config.json
+	$(PART) --source-priors 1 --source-weight davidson=8 mhs=8 dynahate=0.5
 
 factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
 PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teachers.npz --teacher-weight 0.3 \
@@ -95,10 +103,26 @@ $(TABLES)/gradients.json: $(STUDENT)
 	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
 encoders: $(TABLES)/encoders/encoders.json
-$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/small/metrics.json
+$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/small/metrics.json $(SHAPES)
 	$(MODEL) encoders --out $(@D) --data $(DEV) --count 600 --classifier \
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
+	  'ELECTRA-small 12x256=$(TABLES)/electra-small' 'TinyBERT 4x312=$(TABLES)/tinybert' \
 	  $(patsubst %,'ELECTRA 12x384=%',$(wildcard $(OUT)/teacher-bge))
+
+# Shapes whose own weights cannot be had, from random ones: pretrained shortly, then taught by the students as `small` is.
+shapes: $(SHAPES)
+FROM_NOTHING = $(MODEL) pretrain --texts $(firstword $(TEXTS)) --vocabulary $(<D)/tokenizer.json --steps 300 $(NORMALISE) --out $(@D)
+
+$(TABLES)/electra-small-encoder/config.json: $(ENCODER)/config.json
+	$(FROM_NOTHING) --size small
+
+$(TABLES)/tinybert-encoder/config.json: $(ENCODER)/config.json
+	$(FROM_NOTHING) --layers 4 --hidden 312 --embedding 312 --heads 12 --intermediate 1200
+
+$(TABLES)/%/metrics.json: $(TABLES)/%-encoder/config.json $(OUT)/small/metrics.json
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other --scores $(OUT)/students.npz --teacher-weight 1 \
+	  --unlabelled $(OUT)/unlabelled/perturbed.jsonl $(OUT)/unlabelled/reddit.jsonl --train $(DATA)/toxigen.train.jsonl --dev $(DEV) \
+	  $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 1 --learning-rate $(if $(findstring electra,$@),1e-4,3e-4)
 
 $(TABLES)/emoji-rows/config.json:
 	$(MODEL) warm-start all-minilm-l6-v2 --emoji-rows 200 --texts $(LABELLED) --out $(@D)
