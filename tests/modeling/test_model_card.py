@@ -21,7 +21,7 @@ from worker.modeling.model_card.runs import Run
 PACKAGE = Path(worker.__file__).parent
 RECIPES = sorted((PACKAGE / "modeling" / "recipes").glob("*.toml"))
 TOLD = About(encoder="a small one (MIT)", vocabulary="letters (CC0)")
-RECIPE = {"train": ["/data/davidson.train.jsonl"], "max_length": 64, "seed": 3, "epochs": 1}
+RECIPE = {"train": ["/data/davidson.train.jsonl"], "unlabelled": [], "max_length": 64, "seed": 3, "epochs": 1}
 EXACT: dict[str, Any] = {"source": "a-hub-name", "factorised": None, "emoji": []}
 LOSSY = {"source": "a-hub-name", "factorised": {"dimensions": 128, "fitted": 0.256}, "emoji": []}
 
@@ -73,11 +73,10 @@ def test_everything_that_was_learnt_from_is_named() -> None:
 
 def test_other_teachers_are_told_by_what_sets_them_apart() -> None:
     taught = Run(RECIPE | {"teacher_scores": "a.npz"})
-    other = Run(RECIPE | {"seed": 4, "source_weights": {"davidson": 2.0}})
+    elsewhere = {"train": ["davidson.train.jsonl"], "source_weights": {"davidson": 2.0}, "clean": ["/o/c.jsonl"]}
+    other = Run(RECIPE | {"seed": 4, **elsewhere})
     text = origin(TOLD, [taught, taught], {"other": other})
-    assert (
-        "`other` taught it too, trained as in the first training but for: seed 4, source_weights davidson 2.0." in text
-    )
+    assert "the first training above but for: seed 4, source_weights davidson 2.0, clean c.jsonl." in text
     assert "but for: nothing." in origin(TOLD, [taught], {"other": taught})
 
 

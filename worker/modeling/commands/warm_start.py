@@ -10,7 +10,7 @@ _TEXTS = (
     "texts that tell the tokens' frequencies, for --factorise, or the commonest emoji, for --emoji-rows, or whose "
     "pieces multilingual-e5-small must keep; files of lines or .jsonl, either with .zst"
 )
-_NORMALISE = "the texts of --factorise, as train and the bundle will (emoji=names)"
+_NORMALISE = "the texts of --factorise, as train and the bundle will, such as emoji=names (default: as written)"
 _EMOJI = (
     "give the COUNT commonest emoji of --texts a spare row of the vocabulary each ([unusedN]; serve with emoji=keep)"
 )

@@ -72,6 +72,10 @@ def _row(method: Method, name: str, label: str, posts: Sequence[Marked]) -> Qual
         found for post in tqdm(posts, f"{name} {label}", disable=None) for found in _both(method, post, position)
     ]
     ours, control = explained[::2], explained[1::2]
+    if not any(found.faithful for found in ours) or not any(found.faithful for found in control):
+        raise Fatal(
+            f"--data: {name}: no post with the label {label} has a token that the model knows on the published half"
+        )
     count = sum(not found.selection for found in ours)
     return QualityRow(name, label, count, _quality(ours), _quality(control))
 
@@ -80,8 +84,6 @@ def _quality(explained: Sequence[_Explained]) -> Quality:
     cut = best_cut([found.pair for found in explained if found.selection])
     report = [found.pair for found in explained if not found.selection]
     faithful = [found.faithful for found in explained if found.faithful]
-    if not faithful:
-        raise Fatal("--data: no post of the published half has a token that this bundle knows: nothing to measure")
     return Quality(
         cut,
         mean_f1(report, cut),

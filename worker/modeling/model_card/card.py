@@ -64,6 +64,8 @@ def write_card(
     for path, content in zip(metrics.values(), measured.values(), strict=True):
         if measured_of(content) not in {None, loaded.bundle.sha256[:12]}:
             raise Fatal(f"card: {path}: was measured of another bundle: run `moderation-model evaluate` again")
+    if len({path.name for path in teachers}) < len(teachers):
+        raise Fatal("card: --teachers: two directories have one name, by which the card tells them apart: rename one")
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [

@@ -72,8 +72,9 @@ Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, un
 
 def _beside(name: str, recipe: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """Another teacher's training, by what sets it apart from the first one that is told in full."""
-    changed = ", ".join(f"{k} {_plain(value, None)}" for k, value in recipe.items() if first.get(k) != value)
-    return f"`{name}` taught it too, trained as in the first training but for: {changed or 'nothing'}."
+    told, known = ({k: _plain(value, None) or "none" for k, value in each.items()} for each in (recipe, first))
+    changed = ", ".join(f"{k} {value}" for k, value in told.items() if value != known.get(k))
+    return f"`{name}` taught it too, trained as in the first training above but for: {changed or 'nothing'}."
 
 
 def _taken(start: Mapping[str, Any]) -> str:
@@ -109,6 +110,8 @@ def _choices(recipe: Mapping[str, Any]) -> str:
 def _plain(value: Any, usual: Any) -> str:
     if isinstance(value, str):
         return Path(value).name  # a teacher's directory, say
+    if isinstance(value, (list, tuple)):
+        return " ".join(_plain(each, None) for each in value)
     if not isinstance(value, Mapping):
         return str(value)
     return ", ".join(f"{k} {v}" for k, v in value.items() if not isinstance(usual, Mapping) or v != usual.get(k))

@@ -75,7 +75,9 @@ def _shares(votes: dict[str, int], labels: Sequence[str]) -> tuple[float | None,
     """The share of annotators that gave this label or a graver one."""
     total = sum(votes.values())
     if total <= 0 or min(votes.values()) < 0 or not set(votes) <= {*labels, "neither"}:
-        raise ValueError(f"votes are {votes!r}: expected at least one, for {', '.join(labels)} and neither")
+        raise ValueError(
+            f"votes are {votes!r}: expected counts from 0, and one at least, for {', '.join(labels)} and neither"
+        )
     return tuple(sum(votes.get(label, 0) for label in labels[: k + 1]) / total for k in range(len(labels)))
 
 

@@ -48,7 +48,8 @@ $(COPIES): $(LABELLED)
 
 $(REDDIT): $(TEXTS)
 	$(MODEL) select --scores $(KEPT) --texts $^ --out $@ --clean-out $(CLEAN)
-$(CLEAN): $(REDDIT) ;
+$(CLEAN): $(REDDIT)
+	@touch -c $@
 
 $(OUT)/teacher-bge/metrics.json: $(OUT)/encoders/bge-small-en-v15/config.json
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) --dev $(DEV) --epochs 2 --learning-rate 8e-5

@@ -143,8 +143,8 @@ def _settings(base: Recipe, dev: Sequence[Path], what: Ablation) -> dict[str, _S
                 f"--leave-out {what.left_out}: needs a file of it in --train and in --dev, and another in --train; "
                 f"sources: {', '.join(sorted({source_of(path) for path in files}))}"
             )
-        for path in rest:
-            if any(example.source == what.left_out for example in read_examples(path, base.labels)):
+        for path in (*rest, *map(Path, base.clean)):
+            if any(e.source == what.left_out for e in read_examples(path, base.labels, one_sided=True)):
                 raise Fatal(f"--leave-out {what.left_out}: {path} holds posts of that source too: leave the file out")
         found[f"without {what.left_out}"] = _Setting(rest, own)
     return found

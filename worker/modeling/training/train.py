@@ -1,6 +1,7 @@
 """Fine-tune an encoder to a classifier: resumable, deterministic by seed."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
+from worker.modeling.posts.examples import read_examples
 from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
 from worker.modeling.training.dev_sets import DevSet, refuse_undecided
@@ -65,8 +67,12 @@ def check(recipe: Recipe, dev: Sequence[Path]) -> None:
     recipe.check(dev)
     if recipe.patience:
         refuse_undecided(dev, recipe.labels)
+    for path in dev:
+        read_examples(path, recipe.labels)
     encoder = Path(recipe.encoder)
-    _check_encoder(load_encoder(encoder).config, load_tokenizer(encoder / "tokenizer.json"), recipe, encoder)
+    tokenizer = load_tokenizer(encoder / "tokenizer.json")
+    _check_encoder(load_encoder(encoder).config, tokenizer, recipe, encoder)
+    _teacher(recipe, tokenizer)
 
 
 def kept_epoch(history: Sequence[Metrics], recipe: Recipe) -> Metrics:
@@ -231,7 +237,7 @@ def _warn_of_average(recipe: Recipe, steps: int) -> None:
     if (share := recipe.average**steps) > 0.1:
         print(
             f"--average {recipe.average}: after {steps} steps, {share:.0%} of the mean are the weights of the first: "
-            f"{0.1 ** (1 / max(steps, 1)):.3g} would leave a tenth",
+            f"{math.floor(0.1 ** (1 / steps) * 1e5) / 1e5} would leave a tenth",
             flush=True,
         )
 

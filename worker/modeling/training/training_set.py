@@ -21,6 +21,9 @@ from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.teacher_scores import TeacherScores
 from worker.text.normalise import normalise
 
+_MADE = "log-odds less those of all sources"
+"""Another name where targets, weights or offsets are made in another way: checkpoints from before are then refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
@@ -32,8 +35,8 @@ class TrainingSet:
     log-odds of the post's source, less those of all sources, added to the logits in the loss.
     `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
-    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels, and
-    the targets, weights and offsets made of these and of what teachers said.
+    `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
+    what teachers said of them, and which way targets, weights and offsets are made of these.
     """
 
     rows: list[list[int]]
@@ -62,16 +65,16 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
     labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
-    targets, weights = labels, known
+    targets, weights, digest = labels, known, f"{digest_of(examples)} {_MADE}"
     if recipe.teacher_scores:
         said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
         own = known * (1 - recipe.teacher_weight)
+        digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
         targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
     offsets = recipe.source_priors * _log_odds(examples, labels, known)
-    learnt = hashlib.sha256(torch.stack((targets, weights, offsets)).numpy().tobytes())
     return TrainingSet(
         rows=tokenise(tokenizer, examples, recipe.max_length, recipe.normalisation),
         targets=targets,
@@ -83,18 +86,18 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
-        digest=f"{digest_of(examples)} {learnt.hexdigest()}",
+        digest=digest,
     )
 
 
 def _check_names(option: str, weights: Collection[str], known: Collection[str]) -> None:
     for name in weights:
         if name not in known:
-            raise Fatal(f"{option} {name}: no such name in the training data; there are {', '.join(known)}")
+            raise Fatal(f"{option} {name}: no such name; there are {', '.join(known)}")
 
 
 def _log_odds(examples: Sequence[Example], labels: Tensor, known: Tensor) -> Tensor:
-    """Of each label in each post's source, less those of all sources; 0 where the source has not both values.
+    """Of each label in each post's source, less those of all sources; 0 where its mean is 0 or 1.
 
     Logit adjustment (Menon et al. 2021), by source: without it the common head learns to tell a source of many positives
     from one of few, and within any source what looks like the other's style misleads. Copies of a source's posts count
@@ -122,10 +125,10 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
         found = [e for e, part in zip(found, folds_of(found, recipe.folds), strict=True) if part != recipe.fold]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
     found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
-    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in found))
-    _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     if not found:
         raise Fatal("training data: --fold and --dev leave none of the posts of --train")
+    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in found))
+    _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     for k, label in enumerate(recipe.labels):
         values = {value >= 0.5 for e in found if (value := e.labels[k]) is not None}
         if len(values) < 2 and not recipe.teacher_scores:
