@@ -54,8 +54,9 @@ def write_card(
 ) -> Path:
     """Write the card of `bundle`, trained as `classifier` says; `about` is a file that `read_about` reads.
 
-    `metrics`: headings, and files that `evaluate --json` wrote. `teachers`: directories of others that taught it. What `export` and `suite` wrote into the bundle's
-    directory is shown too. Raises Fatal where a file cannot be read.
+    `metrics`: headings, and files that `evaluate --json` wrote. `teachers`: directories of others that taught it. What
+    `export` and `suite` wrote into the bundle's directory is shown too. Raises Fatal where a file cannot be read, or is
+    of another bundle.
     """
     loaded = load_named(bundle)
     manifest = loaded.bundle.manifest
