@@ -99,13 +99,16 @@ def test_bundled_scores_mean_what_they_say() -> None:
     assert max(errors.values()) <= 0.03
 
 
-def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts() -> None:
+def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts_or_on_one_source_of_them() -> None:
     evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
     rows = {(row["file"], row["label"]): row["auroc"] for row in evaluation["rows"]}
-    (mixed,) = (floor for floor in evaluation["floors"] if floor["name"] == "mixed")
-    floor = {(row["file"], row["label"]): row["auroc"] for row in mixed["rows"]}
-    assert rows.keys() == floor.keys()
-    assert all(auroc > floor[key] for key, auroc in rows.items())
+    stands = set()
+    for floor in evaluation["floors"]:
+        found = {(row["file"], row["label"]): row["auroc"] for row in floor["rows"]}
+        assert found.keys() == rows.keys() or floor["name"] != "mixed"
+        stands |= {(floor["name"], *key) for key, auroc in found.items() if rows[key] <= auroc}
+    assert {floor["name"] for floor in evaluation["floors"]} > {"mixed", "davidson", "mhs"}
+    assert stands == {("mhs", "mhs.dev.jsonl", "hate")}  # docs/experiments.md says what it would cost
 
 
 @pytest.mark.parametrize("name", ["default", "ko"])
