@@ -41,11 +41,12 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
     examples = read_rows(path, "a labelled post", lambda row: _example(row, path, labels, soft))
     if all(value is None for example in examples for value in example.labels):
         raise Fatal(f"{path}: every label is null: nothing to learn or to measure ({', '.join(labels)})")
-    single = [not one_sided and len(_sides(examples, k)) <= 1 for k in range(len(labels))]
+    single = [not one_sided and len(sides(examples, k)) <= 1 for k in range(len(labels))]
     return [replace(e, labels=tuple(None if single[k] else v for k, v in enumerate(e.labels))) for e in examples]
 
 
-def _sides(examples: Iterable[Example], position: int) -> set[bool]:
+def sides(examples: Iterable[Example], position: int) -> set[bool]:
+    """Whether posts have the label at this position, at 0.5: both values, one, or none where it is unknown everywhere."""
     return {value >= 0.5 for e in examples if (value := e.labels[position]) is not None}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
-from worker.modeling.posts.examples import Example, digest_of, read_examples, read_unlabelled, tokenise
+from worker.modeling.posts.examples import Example, digest_of, read_examples, read_unlabelled, sides, tokenise
 from worker.modeling.posts.folds import folds_of
 from worker.modeling.posts.overlap import without_dev
 from worker.modeling.posts.pairs import find_pairs
@@ -130,7 +130,7 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in found))
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     for k, label in enumerate(recipe.labels):
-        values = {value >= 0.5 for e in found if (value := e.labels[k]) is not None}
+        values = sides(found, k)
         if len(values) < 2 and not recipe.teacher_scores:
             raise Fatal(
                 f"training data: the label {label!r} has {len(values)} value(s) in all files of --train: a "
