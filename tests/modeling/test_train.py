@@ -96,8 +96,11 @@ def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
         stop_after(patched, steps)
         with pytest.raises(KeyboardInterrupt):
             train(recipe(encoder, posts), [dev], tmp_path / "parts", checkpoint_seconds=0)
-    parts = train(recipe(encoder, posts), [dev], tmp_path / "parts")
+    told: list[int] = []
+    parts = train(recipe(encoder, posts), [dev], tmp_path / "parts", report=lambda history: told.append(len(history)))
 
+    assert told
+    assert told == [*range(len(whole["epochs"]) + 1 - len(told), len(whole["epochs"]) + 1)]  # those before are counted
     expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert parts["epochs"] == whole["epochs"]

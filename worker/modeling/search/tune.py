@@ -115,24 +115,22 @@ def _trainable(
 ) -> Callable[[dict[str, Any]], None]:
     def trial(chosen: dict[str, Any]) -> None:
         recipe = apply(base, chosen)
-        history: list[Metrics] = []
+        told = 0
 
-        def tell(epoch: int) -> None:
-            kept = kept_epoch(history, recipe)
-            tune.report({"epoch": epoch, "mean": kept["mean"], "report_mean": _mean(kept["report"])})
+        def tell(history: Sequence[Metrics]) -> None:
+            nonlocal told
+            kept, told = kept_epoch(history, recipe), len(history)
+            tune.report({"epoch": told, "mean": kept["mean"], "report_mean": _mean(kept["report"])})
 
-        def report(epoch: int, metrics: Metrics) -> None:
-            history.append(metrics)
-            if epoch < recipe.epochs:
-                tell(epoch)
+        def report(history: Sequence[Metrics]) -> None:
+            if len(history) < recipe.epochs:
+                tell(history)
 
         directory = out / "trials" / tune.get_context().get_trial_id()
         found = train(recipe, dev, directory, checkpoint_seconds, report)["epochs"]
         # The last epoch is told only now: ASHA may stop a trial at any report, and this one has written its result.
-        # One that went on from its checkpoint has told of the epochs since then alone.
-        if len(found) == recipe.epochs or len(found) > len(history):
-            history[:] = found
-            tell(len(found))
+        if len(found) > told:
+            tell(found)
 
     return trial
 

@@ -34,8 +34,8 @@ from worker.modeling.writing import write_text
 
 PROGRESS_STEPS = 100
 Metrics = dict[str, Any]
-Report = Callable[[int, Metrics], None]
-"""Called after each epoch with its number (from 1) and its metrics; raise to stop."""
+Report = Callable[[Sequence[Metrics]], None]
+"""Called after each epoch with the metrics of all so far, those before an interruption too; raise to stop."""
 
 
 def train(
@@ -43,7 +43,7 @@ def train(
     dev: Sequence[Path],
     out: Path,
     checkpoint_seconds: float = 600.0,
-    report: Report = lambda _epoch, _metrics: None,
+    report: Report = lambda _history: None,
     halves: Sequence[Half] = HALVES,
 ) -> Metrics:
     """Train, writing `out` at the end and `out/checkpoint.pt` on the way; a second call goes on from there.
@@ -146,7 +146,7 @@ class _Run:
                     self._save()
                     saved = time.monotonic()
             self._end_epoch()
-            report(len(self.history), self.history[-1])
+            report(self.history)
 
     def _learn(self, batch: Sequence[int]) -> torch.Tensor:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # on every device: no random state to keep
