@@ -7,6 +7,7 @@
 # priors      each source's log-odds given in training, and not
 # factorised  the student with embeddings of 128 dimensions taught for one more pass over all posts, and that pass without
 # terms       what identity terms carry, with explanation regularisation and without
+# heads       what one source's head is worth on others' posts, and whether a mixture of heads passes all floors
 # explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
 # encoders    architectures side by side
 # shapes      TinyBERT's, trained from random weights for that table
@@ -31,8 +32,8 @@ SHAPES := $(TABLES)/tinybert/metrics.json
 EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 
 .DELETE_ON_ERROR:
-.PHONY: all ablation choices priors factorised terms explained encoders shapes
-all: explained encoders factorised terms priors choices ablation
+.PHONY: all ablation choices priors factorised terms heads explained encoders shapes
+all: heads explained encoders factorised terms priors choices ablation
 
 $(ENCODER)/config.json:
 	$(MODEL) warm-start $(notdir $(@D)) --out $(@D)
@@ -94,6 +95,9 @@ $(TABLES)/plain/metrics.json: $(ENCODER)/config.json
 
 $(TABLES)/regularised/metrics.json: $(ENCODER)/config.json
 	$(TERMS) --explanation-weight 1
+
+heads: $(OUT)/bundle/evaluation-all.json $(STUDENT)
+	$(MODEL) heads --classifier $(OUT)/student $(OUT)/other --data $(DEV) --floors $<
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
 $(TABLES)/occlusion.json $(TABLES)/masking.json: $(OUT)/bundle/manifest.json
