@@ -1,5 +1,6 @@
 """Heads of single sources side by side: here two sources mean the opposite of each other."""
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -35,11 +36,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def classifiers(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("heads")
     files = [write(folder / f"{s}.train.jsonl", 200, word) for s, word in zip(SOURCES, ("bad", "the"), strict=True)]
+    base = Recipe(str(encoder), tuple(map(str, files)), ("hate",), epochs=3, batch_size=8, learning_rate=1e-3)
     found = {}
     for name, heads in (("with", 1.0), ("without", 0.0)):
         found[name] = folder / name
-        options = {"labels": ("hate",), "epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32}
-        train(Recipe(str(encoder), tuple(map(str, files)), source_heads=heads, **options), [], found[name])
+        train(dataclasses.replace(base, source_heads=heads, max_length=32), [], found[name])
     return found
 
 

@@ -80,6 +80,14 @@ def test_other_teachers_are_told_by_what_sets_them_apart() -> None:
     assert "but for: nothing." in origin(TOLD, [taught], {"other": taught})
 
 
+def test_mean_of_trainings_is_told_by_what_sets_them_apart() -> None:
+    text = origin(TOLD, [Run(RECIPE, averaged=[RECIPE | {"seed": 7}, RECIPE | {"seed": 8, "epochs": 2}])])
+    assert (
+        "the mean of those of 3 trainings: of this one, and of others like it but for: seed 7; seed 8, epochs 2" in text
+    )
+    assert "the mean of those" not in origin(TOLD, [Run(RECIPE)])
+
+
 def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_were_none() -> None:
     assert "teachers that are not named" in origin(TOLD, [Run(RECIPE | {"teacher_scores": "a.npz"})])
     plain = origin(TOLD, [Run(RECIPE)])

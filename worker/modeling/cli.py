@@ -7,6 +7,7 @@ from worker.core.errors import Fatal
 from worker.modeling.commands import (
     ablate,
     augment,
+    average,
     card,
     distill,
     encoders,
@@ -36,6 +37,7 @@ COMMANDS = (
     tune,
     ablate,
     distill,
+    average,
     heads,
     encoders,
     export,

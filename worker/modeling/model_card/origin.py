@@ -38,7 +38,7 @@ def origin(told: About, runs: Sequence[Run], teachers: Mapping[str, Run] = Mappi
             "## What it was made from\n",
             f"The encoder is {told.encoder}{_taken(runs[0].start) if runs[0].start else ''}.",
             f"The vocabulary is {told.vocabulary}.\n",
-            *(f"{_heading(i, run, len(runs))}{_run(run.recipe)}\n" for i, run in enumerate(runs)),
+            *(f"{_heading(i, run, len(runs))}{_run(run)}\n" for i, run in enumerate(runs)),
             *(f"{part}\n" for part in more),
             "The posts themselves are not part of this bundle. No test set was used.\n",
         ]
@@ -52,8 +52,9 @@ def _heading(i: int, run: Run, count: int) -> str:
     return f"### Training {i + 1} of {count}\n\n{lost}"
 
 
-def _run(recipe: Mapping[str, Any]) -> str:
+def _run(run: Run) -> str:
     """One training: how, and from which posts."""
+    recipe = run.recipe
     files = {kind: [*recipe.get(kind, ())] for kind in KINDS}
     if recipe.get("teacher_scores") and recipe.get("teacher_weight") == 1:
         files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
@@ -63,18 +64,31 @@ Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, un
 {recipe["max_length"]} tokens, seed {recipe["seed"]}. What was chosen (`moderation-model train` and `distill` explain it):
 
 {_choices(recipe)}
-
+{_mean(run)}
 {posts}
 
 {ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
 """
 
 
+def _mean(run: Run) -> str:
+    if not run.averaged:
+        return ""
+    others = "; ".join(_changed(recipe, run.recipe) for recipe in run.averaged)
+    return (
+        f"\nIts weights are the mean of those of {1 + len(run.averaged)} trainings: of this one, and of others like it but "
+        f"for: {others} (`moderation-model average`).\n"
+    )
+
+
 def _beside(name: str, recipe: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """Another teacher's training, by what sets it apart from the first one that is told in full."""
+    return f"`{name}` taught it too, trained as in the first training above but for: {_changed(recipe, first)}."
+
+
+def _changed(recipe: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     told, known = ({k: _plain(value, None) or "none" for k, value in each.items()} for each in (recipe, first))
-    changed = ", ".join(f"{k} {value}" for k, value in told.items() if value != known.get(k))
-    return f"`{name}` taught it too, trained as in the first training above but for: {changed or 'nothing'}."
+    return ", ".join(f"{k} {value}" for k, value in told.items() if value != known.get(k)) or "nothing"
 
 
 def _taken(start: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The trainings that a classifier went through, as their directories tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training: its recipe, and what warm-start reported of its encoder (None where that is not at hand)."""
+    """One training: its recipe, and what warm-start reported of its encoder (None where that is not at hand).
+
+    `averaged`: recipes of the other trainings that its weights are the mean of.
+    """
 
     recipe: Mapping[str, Any]
     start: Mapping[str, Any] | None = None
+    averaged: Sequence[Mapping[str, Any]] = ()
 
     @property
     def taught(self) -> bool:
@@ -31,9 +35,10 @@ def runs_of(classifier: Path, later: frozenset[Path] = frozenset()) -> list[Run]
     Raises Fatal where a file cannot be read.
     """
     later |= {classifier.resolve()}
-    recipe = read_json(classifier / METRICS)["recipe"]
+    metrics = read_json(classifier / METRICS)
+    recipe = metrics["recipe"]
     encoder = Path(str(recipe.get("encoder")))
     start = read_json(encoder / REPORT) if (encoder / REPORT).is_file() else None
     sources = [encoder, *([Path(start["source"])] if start else [])]
     before = [path for path in sources if (path / METRICS).is_file() and path.resolve() not in later]
-    return [*(runs_of(before[0], later) if before else []), Run(recipe, start)]
+    return [*(runs_of(before[0], later) if before else []), Run(recipe, start, metrics.get("averaged", ()))]

@@ -1,0 +1,75 @@
+"""The mean of several trainings' weights: one classifier of the size of each ("model soup", Wortsman et al. 2022).
+
+Trainings that begin at the same encoder end in the same valley of the loss; its middle is often better than its sides.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worker.core.errors import Fatal
+from worker.model.tokenizer import load_tokenizer
+from worker.modeling.encoders.directories import written_aside
+from worker.modeling.training.network import Classifier, ClassifierConfig
+
+METRICS = "metrics.json"
+
+
+def average(classifiers: Sequence[Path], out: Path) -> None:
+    """Write the mean of `classifiers`, finished trainings from one encoder, to `out`, a directory that is new or empty.
+
+    `out/metrics.json` has the recipe of the first and, as `averaged`, of the others; nothing is measured. Raises Fatal where
+    they are fewer than two, or differ in encoder, vocabulary, labels, heads or anything else that a score depends on.
+    """
+    if len(set(classifiers)) < 2:
+        raise Fatal("average: --classifier: give at least two")
+    recipes = [_recipe(path) for path in classifiers]
+    models = [Classifier.load(path) for path in classifiers]
+    first, config = classifiers[0], _config(models[0])
+    for path, recipe, model in zip(classifiers[1:], recipes[1:], models[1:], strict=True):
+        _refuse_other("encoder to begin at", first, recipes[0]["encoder"], path, recipe["encoder"])
+        _refuse_other("configuration", first, config, path, _config(model))
+        if _vocabulary(path) != _vocabulary(first):
+            raise Fatal(f"average: {path} has another vocabulary than {first}")
+    weights = [model.state_dict() for model in models]
+    mean = {name: torch.stack([each[name].double() for each in weights]).mean(dim=0) for name in weights[0]}
+    made = models[0]
+    made.load_state_dict(mean)
+    if len({model.config.fold for model in models}) > 1:  # of what one never saw, another has learnt
+        made.config = replace(made.config, fold=None)
+    metrics = {"recipe": recipes[0], "averaged": recipes[1:], "epochs": []}
+    with written_aside(out) as folder:
+        made.save(folder, first / "tokenizer.json")
+        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((path / METRICS).read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError) as error:
+        raise Fatal(f"average: {path}: no finished training: {error}") from error
+    return found | {"encoder": str(Path(found["encoder"]).resolve())}
+
+
+def _config(model: Classifier) -> dict[str, Any]:
+    """What must be the same, of the classifier and of its encoder."""
+    shape = {k: v for k, v in model.electra.config.to_dict().items() if not k.startswith("_")}  # type: ignore[operator, union-attr]
+    told: ClassifierConfig = replace(model.config, fold=None)
+    return asdict(told) | shape
+
+
+def _vocabulary(path: Path) -> str:
+    return load_tokenizer(path / "tokenizer.json").to_str()
+
+
+def _refuse_other(what: str, first: Path, expected: Any, path: Path, found: Any) -> None:
+    if found == expected:
+        return
+    if isinstance(found, dict):
+        name = next(k for k in [*expected, *found] if expected.get(k) != found.get(k))
+        what, expected, found = name, expected.get(name), found.get(name)
+    raise Fatal(f"average: {path} has another {what} than {first} ({found}, not {expected}): their mean means nothing")
