@@ -51,6 +51,9 @@ def test_mean_of_two_trainings_has_the_mean_of_every_weight_and_says_of_which(
         assert torch.allclose(value, expected, atol=1e-6), name
     assert any(not torch.equal(value, first.state_dict()[name]) for name, value in mean.state_dict().items())
     assert (first.config.fold, second.config.fold, mean.config.fold) == ((0, 2), (1, 2), None)
+    shutil.copytree(classifiers[0], tmp_path / "same fold")
+    average([classifiers[0], tmp_path / "same fold"], tmp_path / "mean of one fold")
+    assert Classifier.load(tmp_path / "mean of one fold").config.fold == (0, 2)
     run = runs_of(out)[-1]
     assert run.recipe["seed"] == 0
     assert [each["seed"] for each in run.averaged] == [1]
@@ -60,16 +63,23 @@ def test_what_has_no_mean_is_refused_and_nothing_is_written(
     recipe: Recipe, classifiers: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(Fatal, match="at least two"):
-        average([classifiers[0], classifiers[0]], out)
+    for twice in ([classifiers[0]], [*classifiers, classifiers[0].parent / "." / classifiers[0].name]):
+        with pytest.raises(Fatal, match="at least two different"):
+            average(twice, out)
     with pytest.raises(Fatal, match=rf"{tmp_path}: no finished training"):
         average([classifiers[0], tmp_path], out)
+    average(classifiers, tmp_path / "mean")
+    with pytest.raises(Fatal, match=rf"{tmp_path}/mean is a mean itself"):
+        average([classifiers[0], tmp_path / "mean"], out)
+    train(dataclasses.replace(recipe, head="lstm"), [], tmp_path / "lstm")
+    with pytest.raises(Fatal, match=rf"{tmp_path}/lstm has an LSTM"):
+        average([classifiers[0], tmp_path / "lstm"], out)
     train(dataclasses.replace(recipe, max_length=16), [], tmp_path / "short")
     with pytest.raises(Fatal, match=rf"{tmp_path}/short has another max_length .*\(16, not 32\)"):
         average([classifiers[0], tmp_path / "short"], out)
     metrics = tmp_path / "short" / "metrics.json"
     found = json.loads(metrics.read_text())
-    metrics.write_text(json.dumps(found | {"recipe": found["recipe"] | {"encoder": "elsewhere"}}))
+    metrics.write_text(json.dumps(found | {"encoder_sha256": "another"}))
     with pytest.raises(Fatal, match="another encoder to begin at"):
         average([classifiers[0], tmp_path / "short"], out)
     shutil.copytree(classifiers[1], tmp_path / "other")

@@ -86,6 +86,9 @@ def test_mean_of_trainings_is_told_by_what_sets_them_apart() -> None:
         "the mean of those of 3 trainings: of this one, and of others like it but for: seed 7; seed 8, epochs 2" in text
     )
     assert "the mean of those" not in origin(TOLD, [Run(RECIPE)])
+    text = origin(TOLD, [Run(RECIPE, averaged=[RECIPE | {"train": ["/o/mhs.train.jsonl"], "teacher_scores": "a.npz"}])])
+    assert "- `mhs.train.jsonl`: [Measuring Hate Speech]" in text
+    assert "teachers that are not named" in text
 
 
 def test_teachers_that_nobody_named_are_said_to_be_unnamed_and_none_where_there_were_none() -> None:

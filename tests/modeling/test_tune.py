@@ -9,6 +9,7 @@ import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,39 @@ def test_trial_that_wrote_all_it_told_is_finished_whatever_ray_noted(
         (tmp_path / "trials" / "a" / "metrics.json").write_text(json.dumps({"epochs": [{}] * written}))
     metrics = {"trial_id": "a", "epoch": 2, "mean": 0.5, "report_mean": 0.5, "done": done}
     assert _row(SimpleNamespace(metrics=metrics, error=None, config={}), tmp_path).state == state
+
+
+def test_resumed_trial_tells_of_the_best_epoch_of_all_and_of_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker.modeling.search import tune  # noqa: PLC0415 - Ray takes seconds to import
+
+    epochs = [{"mean": mean, "report": {}} for mean in (0.9, 0.7, 0.8)]
+    told: list[tuple[int, float]] = []
+    monkeypatch.setattr(
+        "worker.modeling.search.tune.tune.report", lambda found: told.append((found["epoch"], found["mean"]))
+    )
+    monkeypatch.setattr(
+        "worker.modeling.search.tune.tune.get_context", lambda: SimpleNamespace(get_trial_id=lambda: "a")
+    )
+    done = 0
+
+    def part(*arguments: Any) -> dict[str, Any]:
+        """What `train` does from its checkpoint on: two epochs more, at the third it ends."""
+        nonlocal done
+        for _ in range(2 if done == 0 else 1):
+            done += 1
+            arguments[-1](epochs[:done])
+        if done < len(epochs):
+            raise KeyboardInterrupt
+        return {"epochs": epochs}
+
+    monkeypatch.setattr(tune, "train", part)
+    trial = tune._trainable(Recipe("encoder", (), epochs=3, patience=3), [], tmp_path, 600.0)
+    with pytest.raises(KeyboardInterrupt):
+        trial({})
+    trial({})
+    assert told == [(1, 0.9), (2, 0.9), (3, 0.9)]
 
 
 def interrupt_when(trials: Path, count: int, stop: threading.Event) -> None:

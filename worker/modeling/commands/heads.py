@@ -40,11 +40,14 @@ def run(chosen: argparse.Namespace) -> None:
 def _floors(path: Path, label: str) -> dict[str, float]:
     from worker.core.errors import Fatal
 
+    made = "`moderation-model evaluate --bundle ... --baseline --baseline-per-source --json`, without --half"
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["beside"]
-        found = {row["file"]: max(row["floors"].values()) for row in rows if row["label"] == label}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Fatal(f"--floors {path}: not written by `moderation-model evaluate --baseline`: {error!r}") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["half"] != "all" or not content["beside"]:
+            raise Fatal(f"--floors {path}: has no floors of all posts, as those of --data are: give what {made} wrote")
+        found = {row["file"]: max(row["floors"].values()) for row in content["beside"] if row["label"] == label}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Fatal(f"--floors {path}: cannot be read as what {made} wrote: {error!r}") from error
     if not found:
         raise Fatal(f"--floors {path}: has no floor of {label!r}")
     return found

@@ -5,21 +5,23 @@ whether one score could pass a floor on each of them is a question about mixture
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.evaluation.metrics import table
-from worker.modeling.posts.examples import Example, read_examples, source_of, tokenise
-from worker.modeling.training.network import Classifier, device, predict_logits
+from worker.modeling.posts.examples import Example, source_of, tokenise
+from worker.modeling.posts.labelled import check_names, read_labelled
+from worker.modeling.training.network import Classifier, device, predict_heads
 
-COMMON = "common"
+COMMON = "common head"
 MIXTURES = 2_000
 SEED = 0
 Floors = Mapping[str, float]
@@ -45,80 +47,101 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Posts:
+class Judged:
+    """Posts of a file: `truth` bool [posts], `logits` float64 [posts, heads], the common head first."""
+
     truth: NDArray[np.bool_]
     logits: NDArray[np.float64]
-    """[posts, heads], the common head first."""
 
 
 def measure(classifiers: Sequence[Path], data: Sequence[Path], label: str, floors: Floors) -> list[Row]:
-    """Each head alone, then of many mixtures the one of the best mean and, with `floors`, the one of the best margin.
+    """Each head alone, then the mixture of the best mean and, with `floors`, the one of the best margin.
 
-    Mixtures are chosen on the posts that they are measured on: no score of these heads does better by much. Logits are the
-    mean of `classifiers`. Raises Fatal where they have no head of a file's source, or a file does not know both values.
+    Logits are the mean of `classifiers`. Raises Fatal where these differ in labels or have no head of a file's source, where
+    a file cannot be read or does not know both values of `label`, or where `floors` are of none of them.
     """
-    loaded = [(Classifier.load(path).to(device()), path) for path in classifiers]
-    heads = [COMMON, *dict.fromkeys(map(source_of, data))]
-    for model, path in loaded:
-        if lacking := [name for name in heads[1:] if name not in model.config.sources]:
-            raise Fatal(f"{path}: has no head of {lacking[0]}: `moderation-model train --source-heads` makes them")
-        if label not in model.config.labels:
-            raise Fatal(f"{path}: has no label {label!r}, but {' '.join(model.config.labels)}")
+    check_names(data)
+    sources = list(dict.fromkeys(map(source_of, data)))
+    loaded = [(_load(path, label, sources), load_tokenizer(path / "tokenizer.json")) for path in classifiers]
+    labels = loaded[0][0].config.labels
+    for (model, _), path in zip(loaded, classifiers, strict=True):
+        if model.config.labels != labels:
+            raise Fatal(f"--classifier {path}: has the labels {' '.join(model.config.labels)}, not {' '.join(labels)}")
     if floors and not floors.keys() & {path.name for path in data}:
         raise Fatal(f"--floors: of {', '.join(floors)}, none of which is in --data")
-    posts = {path.name: _read(loaded, path, heads, label) for path in data}
-    alone = [_row(name, np.eye(len(heads))[i], heads, posts) for i, name in enumerate(heads)]
-    draws = np.random.default_rng(SEED).dirichlet(np.full(len(heads), 0.7), MIXTURES)
-    mixed = [_row("mixture", weights, heads, posts) for weights in draws]
-    found = [*alone, _named("best mean", max(mixed, key=lambda row: row.mean))]
+    position = labels.index(label)
+    known = {path: _known(path, labels, position) for path in data}
+    posts = {}
+    for path, (found, truth) in known.items():
+        logits = [_logits(model, tokenizer, found, sources)[:, :, position] for model, tokenizer in loaded]
+        posts[path.name] = Judged(truth, np.mean(logits, axis=0))
+    return compare([COMMON, *sources], posts, floors)
+
+
+def _load(path: Path, label: str, sources: Sequence[str]) -> Classifier:
+    model = Classifier.load(path).to(device())
+    if label not in model.config.labels:
+        raise Fatal(f"--label {label!r}: {path} has the labels {' '.join(model.config.labels)}")
+    if lacking := [name for name in sources if name not in model.config.sources]:
+        raise Fatal(
+            f"--classifier {path}: has no head of {lacking[0]} (the first part of a file's name in --data), but of: "
+            f"{' '.join(model.config.sources) or 'no source; `train --source-heads` makes them'}"
+        )
+    return model
+
+
+def _known(path: Path, labels: Sequence[str], position: int) -> tuple[list[Example], NDArray[np.bool_]]:
+    """Posts of a file whose label is known, and whether they have it."""
+    pairs = [
+        (post, value >= 0.5) for post in read_labelled(path, labels) if (value := post.labels[position]) is not None
+    ]
+    if len({value for _, value in pairs}) < 2:
+        raise Fatal(f"--data {path}: does not know both values of {labels[position]!r}")
+    return [post for post, _ in pairs], np.array([value for _, value in pairs])
+
+
+def _logits(
+    model: Classifier, tokenizer: Tokenizer, posts: Sequence[Example], sources: Sequence[str]
+) -> NDArray[np.float64]:
+    """Of the common head and of those of `sources`: [posts, heads, labels]."""
+    heads = [0, *(1 + model.config.sources.index(name) for name in sources)]
+    rows = tokenise(tokenizer, posts, model.config.max_length, model.config.normalisation)
+    found: NDArray[np.float64] = predict_heads(model, rows)[:, heads].double().numpy()
+    return found
+
+
+def compare(heads: Sequence[str], posts: Mapping[str, Judged], floors: Floors) -> list[Row]:
+    """As `measure`.
+
+    Mixtures have weights from 0, drawn at random, and are chosen on the posts they are measured on: what is told of the best
+    is more than it would be worth on others.
+    """
+    draws = np.random.default_rng(SEED).dirichlet(np.full(len(heads), 0.7), MIXTURES)  # below 1: few heads weigh most
+    rows = [_row(weights, heads, posts) for weights in np.vstack([np.eye(len(heads)), draws])]
+    found = [replace(row, name=name) for row, name in zip(rows, heads, strict=False)]
+    found.append(replace(max(rows, key=lambda row: row.mean), name="best mean"))
     if floors:
-        found.append(_named("best margin over all floors", max(mixed, key=lambda row: row.margin(floors))))
+        found.append(replace(max(rows, key=lambda row: row.margin(floors)), name="best margin"))
     return found
 
 
 def markdown(rows: Sequence[Row], floors: Floors) -> str:
     """A table of the rows, with the floors below."""
     files = list(rows[0].auroc)
-    cells = [[_title(row), *(f"{row.auroc[f]:.3f}" for f in files), f"{row.mean:.4f}"] for row in rows]
+    cells = [[_title(row, floors), *(f"{row.auroc[f]:.3f}" for f in files), f"{row.mean:.4f}"] for row in rows]
     if floors:
         cells.append(["floor", *(f"{floors[f]:.3f}" if f in floors else "-" for f in files), ""])
     return table(["score", *files, "mean"], cells)
 
 
-def _read(loaded: Sequence[tuple[Classifier, Path]], path: Path, heads: Sequence[str], label: str) -> _Posts:
-    truth = np.array([post.labels[0] >= 0.5 for post in _known(path, label)])  # type: ignore[operator]
-    if len(set(truth.tolist())) < 2:
-        raise Fatal(f"{path}: does not know both values of {label!r}")
-    logits = [_logits(model, directory, path, heads, label) for model, directory in loaded]
-    return _Posts(truth, np.mean(logits, axis=0))
-
-
-def _logits(model: Classifier, directory: Path, path: Path, heads: Sequence[str], label: str) -> NDArray[np.float64]:
-    config = model.config
-    tokenizer = load_tokenizer(directory / "tokenizer.json")
-    rows = tokenise(tokenizer, _known(path, label), config.max_length, config.normalisation)
-    position = config.labels.index(label)
-    common = predict_logits(model, rows)[:, position].double().numpy()
-    sources = [[config.sources.index(name)] * len(rows) for name in heads[1:]]
-    means = [predict_logits(model, rows, source)[:, position].double().numpy() for source in sources]
-    return np.stack([common, *(2 * mean - common for mean in means)], axis=1)  # of the common head and a source's
-
-
-def _known(path: Path, label: str) -> list[Example]:
-    return [post for post in read_examples(path, [label]) if post.labels[0] is not None]
-
-
-def _row(name: str, weights: NDArray[np.float64], heads: Sequence[str], posts: Mapping[str, _Posts]) -> Row:
+def _row(weights: NDArray[np.float64], heads: Sequence[str], posts: Mapping[str, Judged]) -> Row:
     auroc = {file: float(roc_auc_score(each.truth, each.logits @ weights)) for file, each in posts.items()}
-    return Row(name, {head: float(w) for head, w in zip(heads, weights, strict=True)}, auroc)
+    return Row("", {head: float(weight) for head, weight in zip(heads, weights, strict=True)}, auroc)
 
 
-def _named(name: str, row: Row) -> Row:
-    return Row(name, row.weights, row.auroc)
-
-
-def _title(row: Row) -> str:
+def _title(row: Row, floors: Floors) -> str:
     if row.name in row.weights:
-        return f"head of {row.name}" if row.name != COMMON else "common head"
-    parts = " ".join(f"{head} {weight:.2f}" for head, weight in row.weights.items() if weight >= 0.005)
-    return f"mixture of {row.name}: {parts}"
+        return row.name if row.name == COMMON else f"head of {row.name}"
+    parts = ", ".join(f"{head} {weight:.2f}" for head, weight in row.weights.items() if weight >= 0.005)
+    margin = f" ({row.margin(floors):+.4f})" if floors else ""
+    return f"mixture of {row.name}{margin}: {parts}"

@@ -55,7 +55,8 @@ def _heading(i: int, run: Run, count: int) -> str:
 def _run(run: Run) -> str:
     """One training: how, and from which posts."""
     recipe = run.recipe
-    files = {kind: [*recipe.get(kind, ())] for kind in KINDS}
+    every = (recipe, *run.averaged)
+    files = {kind: [*dict.fromkeys(name for each in every for name in each.get(kind, ()))] for kind in KINDS}
     if recipe.get("teacher_scores") and recipe.get("teacher_weight") == 1:
         files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
     posts = "\n\n".join(f"{heading}\n\n{_files(files[kind])}" for kind, heading in KINDS.items() if files[kind])

@@ -25,7 +25,7 @@ class Run:
     @property
     def taught(self) -> bool:
         """Whether it learnt from teachers' scores."""
-        return bool(self.recipe.get("teacher_scores"))
+        return any(recipe.get("teacher_scores") for recipe in (self.recipe, *self.averaged))
 
 
 def runs_of(classifier: Path, later: frozenset[Path] = frozenset()) -> list[Run]:

@@ -96,7 +96,7 @@ $(TABLES)/plain/metrics.json: $(ENCODER)/config.json
 $(TABLES)/regularised/metrics.json: $(ENCODER)/config.json
 	$(TERMS) --explanation-weight 1
 
-heads: $(OUT)/bundle/evaluation-all.json $(STUDENT)
+heads: $(OUT)/bundle/evaluation-all.json $(STUDENT) $(OUT)/other/metrics.json
 	$(MODEL) heads --classifier $(OUT)/student $(OUT)/other --data $(DEV) --floors $<
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)

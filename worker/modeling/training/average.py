@@ -23,36 +23,45 @@ def average(classifiers: Sequence[Path], out: Path) -> None:
     """Write the mean of `classifiers`, finished trainings from one encoder, to `out`, a directory that is new or empty.
 
     `out/metrics.json` has the recipe of the first and, as `averaged`, of the others; nothing is measured. Raises Fatal where
-    they are fewer than two, or differ in encoder, vocabulary, labels, heads or anything else that a score depends on.
+    they are fewer than two, are means themselves, have an LSTM (whose cells have no order that two trainings share), or
+    differ in encoder, vocabulary, labels, heads or anything else that a score depends on.
     """
-    if len(set(classifiers)) < 2:
-        raise Fatal("average: --classifier: give at least two")
-    recipes = [_recipe(path) for path in classifiers]
+    if len(classifiers) < 2 or len({path.resolve() for path in classifiers}) < len(classifiers):
+        raise Fatal("average: --classifier: give at least two different ones")
+    trainings = [_training(path) for path in classifiers]
     models = [Classifier.load(path) for path in classifiers]
-    first, config = classifiers[0], _config(models[0])
-    for path, recipe, model in zip(classifiers[1:], recipes[1:], models[1:], strict=True):
-        _refuse_other("encoder to begin at", first, recipes[0]["encoder"], path, recipe["encoder"])
-        _refuse_other("configuration", first, config, path, _config(model))
+    first = classifiers[0]
+    for path, training, model in zip(classifiers, trainings, models, strict=True):
+        if model.lstm is not None:
+            raise Fatal(f"average: {path} has an LSTM, drawn anew in each training: no mean of two means anything")
+        _refuse_other("encoder to begin at", first, trainings[0]["encoder_sha256"], path, training["encoder_sha256"])
+        _refuse_other("configuration", first, _config(models[0]), path, _config(model))
         if _vocabulary(path) != _vocabulary(first):
             raise Fatal(f"average: {path} has another vocabulary than {first}")
     weights = [model.state_dict() for model in models]
     mean = {name: torch.stack([each[name].double() for each in weights]).mean(dim=0) for name in weights[0]}
     made = models[0]
-    made.load_state_dict(mean)
     if len({model.config.fold for model in models}) > 1:  # of what one never saw, another has learnt
         made.config = replace(made.config, fold=None)
-    metrics = {"recipe": recipes[0], "averaged": recipes[1:], "epochs": []}
+    made.load_state_dict(mean)
+    metrics = trainings[0] | {"averaged": [training["recipe"] for training in trainings[1:]], "epochs": []}
     with written_aside(out) as folder:
         made.save(folder, first / "tokenizer.json")
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
-def _recipe(path: Path) -> dict[str, Any]:
+def _training(path: Path) -> dict[str, Any]:
+    """Its metrics.json."""
     try:
-        found: dict[str, Any] = json.loads((path / METRICS).read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError) as error:
-        raise Fatal(f"average: {path}: no finished training: {error}") from error
-    return found | {"encoder": str(Path(found["encoder"]).resolve())}
+        found: dict[str, Any] = json.loads((path / METRICS).read_text(encoding="utf-8"))
+        _ = found["recipe"], found["encoder_sha256"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Fatal(f"average: {path}: no finished training of this version: {error!r}") from error
+    if "averaged" in found:
+        raise Fatal(
+            f"average: {path} is a mean itself: give the trainings that it is made of, so that each counts once"
+        )
+    return found
 
 
 def _config(model: Classifier) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -215,7 +215,6 @@ def collate(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-@torch.no_grad()
 def predict_logits(
     model: Classifier, rows: Sequence[Sequence[int]], sources: Sequence[int] | None = None, batch_size: int = 64
 ) -> Tensor:
@@ -223,21 +222,47 @@ def predict_logits(
 
     Where `sources` gives a post's source (not -1), the mean of the common head's logits and its source's.
     """
+
+    def logits(features: Tensor, chosen: Sequence[int]) -> Tensor:
+        common: Tensor = model.out(features).float()
+        if sources is None or model.sources is None:
+            return common
+        own = torch.tensor([sources[i] for i in chosen], device=features.device)
+        both = (common + model.source_logits(features, own).float()) / 2
+        return torch.where(own[:, None] >= 0, both, common)
+
+    return _predict(model, rows, logits, (len(model.config.labels),), batch_size)
+
+
+def predict_heads(model: Classifier, rows: Sequence[Sequence[int]], batch_size: int = 64) -> Tensor:
+    """Logits of the common head and of that of each source, float32 [posts, 1 + sources, labels], in the order of `rows`."""
+    labels, heads = len(model.config.labels), (model.out, *([model.sources] if model.sources else []))
+
+    def logits(features: Tensor, _: Sequence[int]) -> Tensor:
+        return torch.cat([head(features).float().view(len(features), -1, labels) for head in heads], dim=1)
+
+    return _predict(model, rows, logits, (1 + len(model.config.sources), labels), batch_size)
+
+
+@torch.no_grad()
+def _predict(
+    model: Classifier,
+    rows: Sequence[Sequence[int]],
+    logits: Callable[[Tensor, Sequence[int]], Tensor],
+    shape: tuple[int, ...],
+    batch_size: int,
+) -> Tensor:
+    """What `logits` makes of a batch's features and its positions in `rows`, float32 [posts, *shape]."""
     model.eval()
     where = next(model.parameters()).device
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    found = torch.zeros(len(rows), len(model.config.labels))
+    found = torch.zeros(len(rows), *shape)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         ids, mask = (t.to(where) for t in collate([rows[i] for i in chosen]))
         with autocast(where):
-            features = model.features(model.states(ids, mask), mask)
-            logits = model.out(features).float()
-            if sources is not None and model.sources is not None:
-                own = torch.tensor([sources[i] for i in chosen], device=where)
-                both = (logits + model.source_logits(features, own).float()) / 2
-                logits = torch.where(own[:, None] >= 0, both, logits)
-        found[chosen] = logits.cpu()
+            made = logits(model.features(model.states(ids, mask), mask), chosen)
+        found[chosen] = made.cpu()
     return found
 
 

@@ -205,7 +205,12 @@ class _Run:
             best = checkpoint.read(self.out / "best.pt", "remove checkpoint.pt beside it to start anew")
             model.load_state_dict(best)
         model.save(self.out, Path(self.recipe.encoder) / "tokenizer.json")
-        metrics = {"recipe": asdict(self.recipe), "posts": len(self.data.rows), "epochs": self.history}
+        metrics = {
+            "recipe": asdict(self.recipe),
+            "encoder_sha256": self.identity["encoder_sha256"],
+            "posts": len(self.data.rows),
+            "epochs": self.history,
+        }
         write_text(self.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         return metrics
 
