@@ -1,5 +1,6 @@
 """What teachers said of posts: logits by source and id, without any text, so that they can be kept and shared."""
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class TeacherScores:
 
     def write(self, path: Path) -> None:
         """Write to `path` (.npz; logits as float16), aside first. Raises Fatal where it cannot be written."""
-        partial = path.with_suffix(".partial.npz")
+        partial = path.with_suffix(f".{os.getpid()}.partial.npz")
         logits = self.logits.astype(np.float16)
         teachers, labels = np.array(self.teachers, dtype=np.str_), np.array(self.labels, dtype=np.str_)
         try:
