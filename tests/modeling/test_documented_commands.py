@@ -22,7 +22,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "tables.mk": (
         *ENGLISH,
         "out/bundle/manifest.json",
+        "out/bundle/evaluation-all.json",
         "out/student/metrics.json",
+        "out/other/metrics.json",
+        "out/deep/metrics.json",
         "out/small/metrics.json",
         "out/encoder-128/config.json",
     ),

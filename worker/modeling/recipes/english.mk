@@ -1,7 +1,7 @@
 # The English bundle, from data to model card. Each step is a file or a directory: what is there is not made again, and
 # an interrupted training goes on from its checkpoint.
 #
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (5 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
@@ -21,7 +21,7 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 NAME := english-hate-offensive
-VERSION := 2.3.0
+VERSION := 2.4.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose.
@@ -58,29 +58,44 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 	$(MODEL) train --encoder $(<D) --out $(@D) --train $(LABELLED) $(MADE_UP) --dev $(DEV) $(NORMALISE) \
 	  --source-heads 0.5 --average 0.999 --epochs 2 --learning-rate 8e-5
 
-# Two students. Of Davidson's posts 6 % are hateful, of other sources' 31 to 55 %: they are given each source's log-odds, one of
-# them half, so that no source's style decides, and look more at Davidson's and MHS's posts, the two they rank worst.
-STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json
+# Three students. Of Davidson's posts 6 % are hateful, of other sources' 31 to 55 %: they are given each source's log-odds, two of
+# them in part, so that no source's style decides, and look more at Davidson's and MHS's posts, the two they rank worst.
+STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
 LEARN = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
   --teacher-weight 0.3 --unlabelled $(COPIES) $(REDDIT) $(CLEAN) $(SPANS) --train $(LABELLED) $(MADE_UP) --dev $(DEV) \
-  $(NORMALISE) --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1.2e-4
-LEARNT := $(OUT)/encoders/all-minilm-l6-v2/config.json $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
+  $(NORMALISE) --source-heads 0.3 --average 0.999
+LEARNT := $(MADE_UP) $(COPIES) $(REDDIT) $(CLEAN) $(TEACHERS)
 
-$(OUT)/student/metrics.json: $(LEARNT)
-	$(LEARN) --source-priors 1 --source-weight davidson=3 mhs=1.5
+$(OUT)/student/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(LEARNT)
+	$(LEARN) --encoder-dropout 0.1 --epochs 2 --learning-rate 1.2e-4 --source-priors 1 --source-weight davidson=3 mhs=1.5
 
-$(OUT)/other/metrics.json: $(LEARNT)
-	$(LEARN) --source-priors 0.5 --source-weight davidson=3 mhs=2 --seed 1
+$(OUT)/other/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(LEARNT)
+	$(LEARN) --encoder-dropout 0.1 --epochs 2 --learning-rate 1.2e-4 --source-priors 0.5 --source-weight davidson=3 mhs=2 --seed 1
+
+# Twelve layers, for one pass.
+$(OUT)/deep/metrics.json: $(OUT)/encoders/bge-small-en-v15/config.json $(LEARNT)
+	$(LEARN) --epochs 1 --learning-rate 1e-4 --source-priors 0.7 --source-weight davidson=3 mhs=2 --seed 2
+
+# The mean of two, which began at one encoder.
+$(OUT)/mean/metrics.json: $(OUT)/student/metrics.json $(OUT)/other/metrics.json
+	rm -rf $(@D)
+	$(MODEL) average --classifier $(patsubst %/,%,$(dir $^)) --out $(@D)
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
-$(OUT)/encoder-128/config.json: $(OUT)/student/metrics.json $(REDDIT)
+$(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(REDDIT)
 	rm -rf $(@D)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(COPIES)
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other --scores $(OUT)/students.npz --teacher-weight 1 \
-	  --unlabelled $(COPIES) $(REDDIT) --train $(DATA)/toxigen.train.jsonl --dev $(DEV) $(NORMALISE) --dropout 0.1 \
-	  --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
+# Twice, and the mean of both. The first one has the students score all posts.
+PARTS := $(patsubst %,$(OUT)/small-%/metrics.json,0 1)
+$(PARTS): $(OUT)/small-%/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(COPIES) $(MADE_UP)
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(patsubst %/,%,$(dir $(STUDENTS))) --scores $(OUT)/students.npz \
+	  --teacher-weight 1 --unlabelled $(COPIES) $(REDDIT) --train $(DATA)/toxigen.train.jsonl $(MADE_UP) --dev $(DEV) $(NORMALISE) \
+	  --dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5 --seed $*
+
+$(OUT)/small/metrics.json: $(PARTS)
+	rm -rf $(@D)
+	$(MODEL) average --classifier $(patsubst %/,%,$(dir $^)) --out $(@D)
 
 $(OUT)/bundle/manifest.json: $(OUT)/small/metrics.json
 	$(MODEL) export --classifier $(<D) --out $(@D) --name $(NAME) --version $(VERSION) \
@@ -99,5 +114,5 @@ $(OUT)/bundle/suite.json: $(OUT)/bundle/manifest.json
 	$(MODEL) suite --bundle $(@D) --json $@
 
 $(OUT)/bundle/MODEL_CARD.md: $(patsubst %,$(OUT)/bundle/%.json,evaluation evaluation-all suite)
-	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --teachers $(OUT)/other --about $(HERE)english.toml \
+	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --teachers $(OUT)/deep --about $(HERE)english.toml \
 	  --metrics 'Development posts=$(@D)/evaluation.json' 'All development posts=$(@D)/evaluation-all.json'

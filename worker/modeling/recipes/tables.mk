@@ -96,8 +96,8 @@ $(TABLES)/plain/metrics.json: $(ENCODER)/config.json
 $(TABLES)/regularised/metrics.json: $(ENCODER)/config.json
 	$(TERMS) --explanation-weight 1
 
-heads: $(OUT)/bundle/evaluation-all.json $(STUDENT) $(OUT)/other/metrics.json
-	$(MODEL) heads --classifier $(OUT)/student $(OUT)/other --data $(DEV) --floors $<
+heads: $(OUT)/bundle/evaluation-all.json $(STUDENT) $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
+	$(MODEL) heads --classifier $(OUT)/student $(OUT)/other $(OUT)/deep --data $(DEV) --floors $<
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
 $(TABLES)/occlusion.json $(TABLES)/masking.json: $(OUT)/bundle/manifest.json
@@ -107,11 +107,10 @@ $(TABLES)/gradients.json: $(STUDENT)
 	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
 encoders: $(TABLES)/encoders/encoders.json
-$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/small/metrics.json $(SHAPES)
+$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/small/metrics.json $(SHAPES)
 	$(MODEL) encoders --out $(@D) --data $(DEV) --count 600 --classifier \
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
-	  'TinyBERT 4x312=$(TABLES)/tinybert' \
-	  $(patsubst %,'ELECTRA 12x384=%',$(wildcard $(OUT)/teacher-bge))
+	  'ELECTRA 12x384=$(OUT)/deep' 'TinyBERT 4x312=$(TABLES)/tinybert'
 
 # A shape whose own weights cannot be had, from random ones: pretrained shortly, then taught by the students as `small` is.
 # (ELECTRA-small's twelve layers learn nothing so: after 1,400 steps of distill, at 3e-4, the loss is still that of the base rates.)
@@ -121,7 +120,7 @@ $(TABLES)/tinybert-encoder/config.json: $(ENCODER)/config.json
 	  --layers 4 --hidden 312 --embedding 312 --heads 12 --intermediate 1200
 
 $(TABLES)/tinybert/metrics.json: $(TABLES)/tinybert-encoder/config.json $(OUT)/small/metrics.json
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other --scores $(OUT)/students.npz --teacher-weight 1 \
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other $(OUT)/deep --scores $(OUT)/students.npz --teacher-weight 1 \
 	  --unlabelled $(OUT)/unlabelled/perturbed.jsonl $(OUT)/unlabelled/reddit.jsonl --train $(DATA)/toxigen.train.jsonl --dev $(DEV) \
 	  $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 1 --learning-rate 3e-4
 
