@@ -1,4 +1,6 @@
 import dataclasses
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,24 @@ def test_scores_that_are_kept_are_not_computed_again(
     teachers.score([classifier], POSTS, cache, LABELS)
     teachers.score([], POSTS, cache, LABELS)
     assert scored == [2]
+
+
+def test_run_waits_for_another_that_completes_the_same_file(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done, cache = tmp_path / "done.npz", tmp_path / "scores.npz"
+    teachers.score([classifier], POSTS, done, LABELS)
+    with (tmp_path / "scores.lock").open("w") as other, ThreadPoolExecutor() as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(teachers, "predict_logits", None)  # what the other scored is not scored again
+        waiting = pool.submit(teachers.score, [classifier], POSTS, cache, LABELS)
+        said = ""
+        while not waiting.done() and "another run completes it" not in said:
+            said += capsys.readouterr().out
+        assert not waiting.done()
+        done.rename(cache)
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert waiting.result(timeout=60).known(POSTS) == [True] * 7
 
 
 def test_posts_without_scores_need_a_teacher(classifier: Path, tmp_path: Path) -> None:

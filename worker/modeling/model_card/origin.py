@@ -57,7 +57,7 @@ def _run(run: Run) -> str:
     recipe = run.recipe
     every = (recipe, *run.averaged)
     files = {kind: [*dict.fromkeys(name for each in every for name in each.get(kind, ()))] for kind in KINDS}
-    if recipe.get("teacher_scores") and recipe.get("teacher_weight") == 1:
+    if all(each.get("teacher_scores") and each.get("teacher_weight") == 1 for each in every):
         files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
     posts = "\n\n".join(f"{heading}\n\n{_files(files[kind])}" for kind, heading in KINDS.items() if files[kind])
     return f"""\
@@ -68,7 +68,7 @@ Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, un
 {_mean(run)}
 {posts}
 
-{ONE_VALUE.format("counts" if recipe.get("clean") else "is unknown")}
+{ONE_VALUE.format("counts" if files["clean"] else "is unknown")}
 """
 
 

@@ -1,7 +1,7 @@
 # The English bundle, from data to model card. Each step is a file or a directory: what is there is not made again, and
 # an interrupted training goes on from its checkpoint.
 #
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (5 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (4 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
@@ -86,7 +86,7 @@ $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(REDDIT)
 	rm -rf $(@D)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-# Twice, and the mean of both. The first one has the students score all posts.
+# Twice, and the mean of both. The one that comes first has the students score all posts.
 PARTS := $(patsubst %,$(OUT)/small-%/metrics.json,0 1)
 $(PARTS): $(OUT)/small-%/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(COPIES) $(MADE_UP)
 	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(patsubst %/,%,$(dir $(STUDENTS))) --scores $(OUT)/students.npz \

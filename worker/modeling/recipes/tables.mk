@@ -5,7 +5,7 @@
 # ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
 # choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
 # priors      each source's log-odds given in training, and not
-# factorised  the student with embeddings of 128 dimensions taught for one more pass over all posts, and that pass without
+# factorised  the mean of both students, with embeddings of 128 dimensions, taught for one more pass over all posts; and that pass without
 # terms       what identity terms carry, with explanation regularisation and without
 # heads       what one source's head is worth on others' posts, and whether a mixture of heads passes all floors
 # explained   plausibility and faithfulness of explanations, and what identity terms carry, by every method
@@ -80,7 +80,7 @@ PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teac
 $(TABLES)/factorised/metrics.json: $(OUT)/encoder-128/config.json $(OUT)/augmentation.train.jsonl
 	$(PASS)
 
-$(TABLES)/continued/metrics.json: $(STUDENT) $(OUT)/augmentation.train.jsonl
+$(TABLES)/continued/metrics.json: $(OUT)/mean/metrics.json $(OUT)/augmentation.train.jsonl
 	$(PASS)
 
 terms: $(TABLES)/plain/terms.json $(TABLES)/regularised/terms.json
@@ -112,7 +112,7 @@ $(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/sma
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
 	  'ELECTRA 12x384=$(OUT)/deep' 'TinyBERT 4x312=$(TABLES)/tinybert'
 
-# A shape whose own weights cannot be had, from random ones: pretrained shortly, then taught by the students as `small` is.
+# A shape whose own weights cannot be had, from random ones: pretrained shortly, then taught by the students for one pass.
 # (ELECTRA-small's twelve layers learn nothing so: after 1,400 steps of distill, at 3e-4, the loss is still that of the base rates.)
 shapes: $(SHAPES)
 $(TABLES)/tinybert-encoder/config.json: $(ENCODER)/config.json

@@ -56,7 +56,10 @@ def _training(path: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((path / METRICS).read_text(encoding="utf-8"))
         _ = found["recipe"], found["encoder_sha256"]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Fatal(f"average: {path}: no finished training of this version: {error!r}") from error
+        raise Fatal(
+            f"average: {path}: no finished training of this version ({error!r}): the command that trained it goes on from "
+            "its checkpoint and finishes it"
+        ) from error
     if "averaged" in found:
         raise Fatal(
             f"average: {path} is a mean itself: give the trainings that it is made of, so that each counts once"

@@ -1,7 +1,9 @@
 """Teachers' logits of posts, scored once and kept: what a student learns from."""
 
+import fcntl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,33 +29,76 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     """
     _check_ids(examples)
     names = tuple(f"{path.resolve().name}:{weights_digest(path)}" for path in teachers)
-    known = TeacherScores.read(cache) if cache.exists() else None
-    if known and known.teachers and names and _digests(known.teachers) != _digests(names):
+    known, missing = _kept(cache, names, labels, examples)
+    if known and not missing:
+        return known
+    if missing and not teachers:
+        raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
+    with _alone(cache):
+        known, missing = _kept(cache, names, labels, examples)  # another run may have scored them meanwhile
+        models = [(Classifier.load(path).to(device()), path) for path in teachers]
+        for model, path in models:
+            if model.config.labels != labels:
+                raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
+        known = _score(
+            models, missing, _unseen([model.config.fold for model, _ in models], examples), known, cache, names
+        )
+    if known is None:
+        raise Fatal("no posts to score")
+    return known
+
+
+def _kept(
+    cache: Path, names: Sequence[str], labels: tuple[str, ...], examples: Sequence[Example]
+) -> tuple[TeacherScores | None, list[Example]]:
+    """What the file holds, None where there is none; and the posts that it lacks."""
+    if not cache.exists():
+        return None, [*examples]
+    known = TeacherScores.read(cache)
+    if known.teachers and names and _digests(known.teachers) != _digests(names):
         raise Fatal(
             f"{cache}: scores of the teachers {', '.join(known.teachers)}, not of {', '.join(names)}: "
             "give those with --teacher or choose another --scores"
         )
-    missing = [e for e, have in zip(examples, known.known(examples), strict=True) if not have] if known else [*examples]
-    if missing and not teachers:
-        raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
-    models = [(Classifier.load(path).to(device()), path) for path in teachers] if missing else []
-    unseen = _unseen([model.config.fold for model, _ in models], examples) if missing else {}
-    if known and known.labels != labels:
+    if known.labels != labels:
         raise Fatal(f"{cache}: scores of the labels {' '.join(known.labels)}; --labels are {' '.join(labels)}")
-    for model, path in models:
-        if model.config.labels != labels:
-            raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
+    return known, [e for e, have in zip(examples, known.known(examples), strict=True) if not have]
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Wait for other runs that complete the same file: each would write over what the others added."""
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        lock = cache.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise Fatal(f"{cache}: cannot be written: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{cache}: another run completes it: waiting", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield  # closing the file gives the lock back, as the end of the process does
+
+
+def _score(
+    models: Sequence[tuple[Classifier, Path]],
+    missing: Sequence[Example],
+    unseen: dict[str, torch.Tensor],
+    known: TeacherScores | None,
+    cache: Path,
+    names: tuple[str, ...],
+) -> TeacherScores | None:
     started = time.monotonic()
     for start in range(0, len(missing), _PART):
         part = missing[start : start + _PART]
         logits = _mean(models, part, torch.stack([unseen[key(e)] for e in part], dim=1))
-        known = _joined(known, TeacherScores.of(part, logits, names, labels))
+        known = _joined(known, TeacherScores.of(part, logits, names, models[0][0].config.labels))
         known.write(cache)
         done = start + len(part)
         left = (time.monotonic() - started) / done * (len(missing) - done)
         print(f"teachers scored {done:,}/{len(missing):,} posts, {left / 60:.0f} min left", flush=True)
-    if known is None:
-        raise Fatal("no posts to score")
     return known
 
 
