@@ -76,18 +76,20 @@ $(OUT)/other/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(LEARNT
 $(OUT)/deep/metrics.json: $(OUT)/encoders/bge-small-en-v15/config.json $(LEARNT)
 	$(LEARN) --epochs 1 --learning-rate 1e-4 --source-priors 0.7 --source-weight davidson=3 mhs=2 --seed 2
 
+PARTS := $(patsubst %,$(OUT)/small-%/metrics.json,0 1)
+
 # The mean of two, which began at one encoder.
 $(OUT)/mean/metrics.json: $(OUT)/student/metrics.json $(OUT)/other/metrics.json
 	rm -rf $(@D)
 	$(MODEL) average --classifier $(patsubst %/,%,$(dir $^)) --out $(@D)
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
-$(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(REDDIT)
-	rm -rf $(@D)
+# What was learnt from other students goes.
+$(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(REDDIT)
+	rm -rf $(@D) $(OUT)/students.npz $(PARTS:/metrics.json=)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
 # Twice, and the mean of both. The one that comes first has the students score all posts.
-PARTS := $(patsubst %,$(OUT)/small-%/metrics.json,0 1)
 $(PARTS): $(OUT)/small-%/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(COPIES) $(MADE_UP)
 	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(patsubst %/,%,$(dir $(STUDENTS))) --scores $(OUT)/students.npz \
 	  --teacher-weight 1 --unlabelled $(COPIES) $(REDDIT) --train $(DATA)/toxigen.train.jsonl $(MADE_UP) --dev $(DEV) $(NORMALISE) \
