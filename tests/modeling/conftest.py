@@ -61,7 +61,7 @@ def classifier(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save(path, encoder / "tokenizer.json")
     recipe = {"train": ["hatexplain.train.jsonl", "posts.jsonl"], "epochs": 1, "batch_size": 8, "seed": 0}
     recipe |= {"learning_rate": 0.001, "dropout": 0.1, "max_length": MAX_LENGTH}
-    (path / "metrics.json").write_text(json.dumps({"recipe": recipe}))
+    (path / "metrics.json").write_text(json.dumps({"recipe": {"encoder": str(encoder), **recipe}}))
     return path
 
 

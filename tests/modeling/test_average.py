@@ -50,10 +50,12 @@ def test_mean_of_two_trainings_has_the_mean_of_every_weight_and_says_of_which(
         expected = (first.state_dict()[name] + second.state_dict()[name]) / 2
         assert torch.allclose(value, expected, atol=1e-6), name
     assert any(not torch.equal(value, first.state_dict()[name]) for name, value in mean.state_dict().items())
-    assert (first.config.fold, second.config.fold, mean.config.fold) == ((0, 2), (1, 2), None)
+    assert first.config.fold is not None
+    assert second.config.fold == dataclasses.replace(first.config.fold, part=1)
+    assert mean.config.fold is None
     shutil.copytree(classifiers[0], tmp_path / "same fold")
     average([classifiers[0], tmp_path / "same fold"], tmp_path / "mean of one fold")
-    assert Classifier.load(tmp_path / "mean of one fold").config.fold == (0, 2)
+    assert Classifier.load(tmp_path / "mean of one fold").config.fold == first.config.fold
     run = runs_of(out)[-1]
     assert run.recipe["seed"] == 0
     assert [each["seed"] for each in run.averaged] == [1]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
+from worker.modeling.cli import main
 from worker.modeling.evaluation import baseline
 from worker.modeling.evaluation.baseline import Floor, fit_floor, plans
 from worker.modeling.evaluation.evaluate import evaluate_floor
@@ -117,3 +118,15 @@ def test_training_files_of_one_value_are_refused(data: Path, tmp_path: Path) -> 
     path.write_text('{"id": "a", "text": "good", "labels": {"hate": 1}}\n' * 3)
     with pytest.raises(Fatal, match=r"one\.jsonl, given to --train: no label of hate, offensive has both values"):
         fit_floor(plans([path], LABELS)[0], [data])
+
+
+def test_floor_that_measured_nothing_is_refused_as_a_bundle_is(
+    train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "clean.dev.jsonl"
+    write_posts(data, random.Random(2), 20, dict.fromkeys(LABELS, 0))
+    report = tmp_path / "report"
+    command = ["evaluate", "--data", str(data), "--baseline", "--train", str(train), "--report", str(report)]
+    assert main(command) == 1
+    assert "no file given to --data holds both values of any of the labels hate, offensive" in capsys.readouterr().err
+    assert not report.exists()

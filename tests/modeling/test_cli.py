@@ -118,7 +118,7 @@ NAMED = (
         ),
         (
             "card --bundle {bundle} --classifier {missing} --about {empty} --metrics A={empty}",
-            "--about {empty}: encoder: Field required (keys: encoder, vocabulary, teachers, data, use, make, limits, probes)",
+            "--about {empty}: encoder: Field required (keys: encoder, vocabulary, licence, teachers, data, use, make, limits, probes)",
         ),
         ("card --bundle {bundle} --classifier {missing} --about {empty} --metrics nonsense", "HEADING=FILE"),
         (

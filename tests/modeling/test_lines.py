@@ -43,6 +43,33 @@ def test_line_that_is_wrong_is_named_without_what_it_says(name: str, wrong: byte
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_half_an_emoji_is_read_as_the_worker_reads_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    row = {"id": "2", "text": "bad rain \ud83d", "labels": {"hate": 0}, "spans": [[0, 3]]}
+    path.write_bytes(GOOD + json.dumps(row).encode() + b"\n")
+    if name in {"labelled", "unlabelled", "marked"}:
+        assert [post.text for post in READERS[name](path)] == ["bad rain", "bad rain \ufffd"]  # type: ignore[attr-defined]
+    repr(READERS[name](path)).encode()  # or UnicodeEncodeError
+
+
+@pytest.mark.parametrize("name", ["labelled", "unlabelled"])
+def test_half_an_emoji_in_an_id_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(GOOD + json.dumps({"id": "\ud83d", "text": "rain", "labels": {"hate": 0}}).encode() + b"\n")
+    with pytest.raises(Fatal, match=rf"^{path}:2: not a .*its id holds a lone surrogate"):
+        READERS[name](path)
+
+
+def test_blank_lines_at_the_end_are_no_posts_and_others_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(GOOD + b"\n \n")
+    assert len(read_unlabelled(path, 1)) == 1
+    path.write_bytes(GOOD + b"\n" + GOOD)
+    with pytest.raises(Fatal, match=rf"^{path}:2: not a post: a blank line$"):
+        read_unlabelled(path, 1)
+
+
 @pytest.mark.parametrize(
     "command", ["encoders --only --out {out} --posts {posts}", "explain --bundle {bundle} --data {posts}"]
 )

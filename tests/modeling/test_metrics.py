@@ -120,6 +120,17 @@ def test_pooled_error_lets_opposite_errors_of_sources_cancel() -> None:
     assert pooled(rows, [high, low], LABELS)[0]["ece"] == 0
 
 
+def test_error_by_chance_is_that_of_few_posts_whatever_their_labels() -> None:
+    few, many = (scored("a", [(1.0, 0.7), (0.0, 0.3)] * count) for count in (10, 4000))
+    by_chance = []
+    for each in (few, many):
+        (found,) = pooled(measure(each, LABELS, THRESHOLDS), [each], LABELS)
+        assert found["ece"] == pytest.approx(0.3)
+        by_chance.append(found["ece_chance"])
+    # Two bins of n posts: each misses by sqrt(.7 x .3 / n) x sqrt(2 / pi) on average.
+    assert by_chance == pytest.approx([0.116, 0.0058], rel=0.1)
+
+
 def test_three_classes_follow_from_two_scores() -> None:
     scores = [(0.9, 0.1), (0.5, 0.9), (0.4, 0.5), (0.1, 0.9), (0.1, 0.2), (0.2, 0.9)]
     each = ScoredSet("a", scored("a", [(None, 0.0)] * 6).examples, tuple(scores))

@@ -38,7 +38,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def card(bundle: Path, folder: Path, half: str = "report", **recipe: Any) -> str:
-    (folder / "metrics.json").write_text(json.dumps({"recipe": RECIPE | recipe}))
+    (folder / "metrics.json").write_text(json.dumps({"recipe": RECIPE | {"encoder": str(folder)} | recipe}))
     (folder / "about.toml").write_text('encoder = "a small one (MIT)"\nvocabulary = "letters (CC0)"\n')
     (folder / "found.json").write_text(json.dumps({"note": "All of it.", "half": half, "rows": []}))
     path = write_card(bundle, folder, folder / "about.toml", {"Posts": folder / "found.json"})
@@ -130,7 +130,7 @@ def test_card_names_the_posts_of_every_training_that_the_classifier_went_through
         "train": ["/data/mhs.train.jsonl"],
         "unlabelled": ["/o/own.jsonl"],
     }
-    (student / "metrics.json").write_text(json.dumps({"recipe": RECIPE}))
+    (student / "metrics.json").write_text(json.dumps({"recipe": RECIPE | {"encoder": str(student)}}))
     (encoder / "warm_start.json").write_text(json.dumps(LOSSY | {"source": str(student)}))
     (small / "metrics.json").write_text(json.dumps({"recipe": RECIPE | taught | {"encoder": str(encoder)}}))
 
@@ -144,6 +144,34 @@ def test_card_names_the_posts_of_every_training_that_the_classifier_went_through
     assert scored.index("- `own.jsonl`") < scored.index("- `mhs.train.jsonl`: [Measuring")
     assert "seed 7" in third.partition("## ")[0]
     assert "factorised" not in third.partition("## ")[0]
+
+
+def test_what_would_tell_of_an_earlier_training_and_is_gone_is_named(shipped: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        Fatal, match=r"was made from nowhere, which is not there and would tell what else it learnt from"
+    ):
+        card(shipped, tmp_path, encoder="nowhere")
+    (tmp_path / "warm_start.json").write_text(json.dumps(LOSSY | {"source": "/gone/student"}))
+    with pytest.raises(Fatal, match="was made from /gone/student, which is not there"):
+        card(shipped, tmp_path)
+
+
+def test_bundle_that_a_training_went_on_from_is_named(shipped: Path, tmp_path: Path) -> None:
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    (restored / "restored.json").write_text(json.dumps({"name": "english", "version": "7.0"}))
+    assert "Training went on from the bundle english 7.0, whose model card" in card(
+        shipped, tmp_path, encoder=str(restored)
+    )
+    assert "went on from" not in card(shipped, tmp_path)
+
+
+def test_licence_of_the_bundle_is_told_where_it_is_known(shipped: Path, tmp_path: Path) -> None:
+    assert "Licence" not in card(shipped, tmp_path).partition("Policy")[0]
+    about = tmp_path / "about.toml"
+    about.write_text(about.read_text() + 'licence = "CC0"\n')
+    text = write_card(shipped, tmp_path, about, {"Posts": tmp_path / "found.json"}).read_text()
+    assert "Licence of this bundle: CC0." in text.partition("Policy")[0]
 
 
 @pytest.mark.parametrize(

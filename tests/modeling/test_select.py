@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from worker.core.errors import Fatal
+from worker.modeling.cli import main
 from worker.modeling.posts.examples import Example
 from worker.modeling.training import select as module
 from worker.modeling.training.select import CLEAN_BELOW, Selection, select, select_again, write
@@ -79,3 +80,17 @@ def test_choice_is_repeated_from_what_teachers_scored(texts: Path) -> None:
     texts.write_text("another text at the top, so that every line moves\n" + texts.read_text())
     with pytest.raises(Fatal, match=r"0 of the 40 posts of 'reddit' .* in the same order"):
         select_again([texts], Selection(0, 0, 0), scores, "reddit")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scores", "scores.npz", "--pool", "9"], "--pool: --scores name the posts themselves"),
+        (["--bundle", "b", "--clean", "9"], "--clean: needs --clean-out"),
+    ],
+)
+def test_option_that_would_do_nothing_is_refused(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["select", "--texts", "a.txt", "--out", "b.jsonl", *options]) == 1
+    assert said in capsys.readouterr().err

@@ -17,9 +17,8 @@ BATCH_TOKENS = 512
 class Occlusion:
     """Weighs words by leaving them out, or by `[MASK]` in their place. Implements Method.
 
-    Left out, because a classifier never met [MASK] in training: in its place neutral words (`new`, `tall`) weighed -0.78
-    for hate, left out +0.07. Both agree about as well with what people marked: AUPRC .73, .70 and .52 left out, .71, .71
-    and .51 masked, on 26, 24 and 31 posts of HateXplain (hate, offensive) and Toxic Spans.
+    Left out, because a classifier never met [MASK] in training: in a neutral word's place it moves the score. Both agree
+    about as well with what people marked (docs/explain.md).
 
     The cost is bounded: every window of the text is scored once, then only the one that carried the score again, once
     for each of its words, so at most `max_length` - 2 times.

@@ -1,12 +1,12 @@
 """From a record's bytes to a post: the field mapping, then the published schema, then what no schema can say."""
 
 import hashlib
-import re
 
 import orjson
 
 from worker.core.errors import Reason, Rejected
 from worker.core.types import Post, PostRef, Record, Tombstone
+from worker.text.encodable import LONE_SURROGATE, encodable
 from worker.wire.fields import FieldMap, RepeatedKeyError, find, tokens
 from worker.wire.schemas import validator
 from worker.wire.untrusted_json import Fault, JsonReader, Parsed
@@ -17,7 +17,6 @@ LONGEST_ID_BYTES = 512
 _REGISTRY_HEADER_BYTES = 5  # a zero byte and a schema's number in four
 _INT64 = range(-(2**63), 2**64)  # signed and unsigned
 _EXACT_IN_A_FLOAT = 2**53
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SCHEMA = "post.v1"
 
 
@@ -102,7 +101,7 @@ class Decoder:
     def _schema_fault(self, mapped: dict[str, object], *, surrogates: bool) -> Fault | None:
         # The validator itself takes no lone surrogates; objects and lists, which are no field, may hide some.
         for name, value in mapped.items() if surrogates else ():
-            if isinstance(value, str) and _SURROGATE.search(value):
+            if isinstance(value, str) and LONE_SURROGATE.search(value):
                 return Fault(Reason.SCHEMA, f"{self._pointers[name]} holds a lone surrogate")
             if isinstance(value, (dict, list)):
                 return Fault(Reason.SCHEMA, f"{self._pointers[name]} breaks {_SCHEMA}: type")
@@ -153,9 +152,9 @@ def _clean(value: object, *, surrogates: bool) -> object:
     """A text without NULs and lone surrogates; what is no text as it is."""
     if not isinstance(value, str):
         return value
-    if "\0" in value:
-        value = value.replace("\0", "")
-    return _SURROGATE.sub("\ufffd", value) if surrogates else value
+    if surrogates:
+        return encodable(value)
+    return value.replace("\0", "") if "\0" in value else value
 
 
 def _fits(identity: str) -> bool:

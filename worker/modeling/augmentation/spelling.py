@@ -14,6 +14,7 @@ from typing import Any
 from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar
 from worker.modeling.posts.lines import read_lines
+from worker.text.encodable import encodable
 
 _LEET = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7+", "l": "1", "b": "8", "g": "9"}
 _ABUSIVE_RULES = ("insult_noun", "insult_adj", "swear_noun", "swear", "bad_adj", "beast")
@@ -149,4 +150,4 @@ def _row(line: str) -> dict[str, Any]:
     if not line.strip():
         return {}
     row = json.loads(line)
-    return {**row, "id": row["id"], "text": row["text"] + "", "labels": dict(row["labels"])}
+    return {**row, "id": row["id"], "text": encodable(row["text"]), "labels": dict(row["labels"])}

@@ -17,19 +17,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--scores", type=Path, help="teachers' scores (distill): choose the posts that they are of")
     parser.add_argument("--texts", type=Path, nargs="+", required=True, help="lines or .jsonl, plain or .zst")
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines file for distill --unlabelled")
-    parser.add_argument("--count", type=count, default=24_000, help="posts to choose (default 24000)")
+    fresh = parser.add_argument_group("what to choose (with --bundle: --scores name the posts themselves)")
+    fresh.add_argument("--count", type=count, help="posts to choose (default 24000)")
     parser.add_argument("--clean-out", type=Path, help="JSON Lines file for train --clean")
-    parser.add_argument("--clean", type=count, default=8_000, help="clean posts to choose, with --clean-out (8000)")
-    parser.add_argument(
-        "--pool", type=positive_integer, default=60_000, help="random posts to score and choose from (60000)"
-    )
+    fresh.add_argument("--clean", type=count, help="clean posts to choose, with --clean-out (default 8000)")
+    fresh.add_argument("--pool", type=positive_integer, help="random posts to score and choose from (default 60000)")
+    fresh.add_argument("--seed", type=int, help="of the draws (default 0)")
     parser.add_argument(
         "--longest", type=positive_integer, default=300, help="characters of a post, at most (default 300)"
     )
     parser.add_argument(
         "--labels", nargs="+", default=["hate", "offensive"], help="labels that clean posts lack: of those scored"
     )
-    parser.add_argument("--seed", type=int, default=0)
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.core.errors import Fatal
@@ -38,13 +37,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         from worker.modeling.training.select import Selection, select, select_again, write
         from worker.modeling.training.teacher_scores import TeacherScores
 
-        wanted = Selection(
-            count=chosen.count,
-            clean=chosen.clean if chosen.clean_out else 0,
-            pool=chosen.pool,
-            longest=chosen.longest,
-            seed=chosen.seed,
-        )
+        given = {
+            name: value for name in ("count", "clean", "pool", "seed") if (value := getattr(chosen, name)) is not None
+        }
+        if chosen.scores and given:
+            raise Fatal(
+                f"select --{next(iter(given))}: --scores name the posts themselves: leave it out, or give --bundle"
+            )
+        if not chosen.clean_out and given.setdefault("clean", 0):
+            raise Fatal("select --clean: needs --clean-out, where clean posts are written")
+        wanted = Selection(longest=chosen.longest, **given)
         scored = TeacherScores.read(chosen.scores) if chosen.scores else load_named(chosen.bundle)
         try:
             check_labels(chosen.labels if chosen.clean_out else (), scored.labels)

@@ -36,6 +36,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 _SEARCH = (
     "number fields of the recipe as FIELD=a,b,c, FIELD=low..high or FIELD=low..high:log; also source_weights.NAME and "
-    "positive_weights.NAME; default: learning_rate=3e-5..3e-4:log epochs=2,3,4 dropout=0.1,0.2,0.3 "
-    "weight_decay=0,0.01,0.1"
+    "positive_weights.NAME; default: learning_rate=3e-5..3e-4:log epochs=2,3,4 dropout=0.1,0.2,0.3 weight_decay=0,0.01,0.1; "
+    "what is searched takes no notice of its own option (--epochs, say)"
 )

@@ -1,6 +1,6 @@
 """The table of encoders as Markdown and as a plot."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -47,14 +47,18 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))
-    for row in rows:
-        if row.auroc is None:
-            axes.axvline(row.posts_per_second, color="lightgrey", linewidth=1)
-            place = (row.posts_per_second, 0.02)
-            axes.annotate(row.encoder.name, place, xycoords=("data", "axes fraction"), rotation=90, fontsize=7)
-        else:
-            axes.plot(row.posts_per_second, row.auroc, "o")
-            axes.annotate(row.encoder.name, (row.posts_per_second, row.auroc), fontsize=8)
+    for group in _as_fast(row for row in rows if row.auroc is None):
+        axes.axvline(group[0].posts_per_second, color="lightgrey", linewidth=1)
+        names, place = ", ".join(row.encoder.name for row in group), (group[0].posts_per_second, 0.02)
+        axes.annotate(names, place, xycoords=("data", "axes fraction"), rotation=90, ha="right", fontsize=7)
+    for group in _as_fast(row for row in rows if row.auroc is not None):
+        for below, row in enumerate(sorted(group, key=lambda row: -(row.auroc or 0))):
+            place = (row.posts_per_second, row.auroc or 0)
+            axes.plot(*place, "o")
+            axes.annotate(
+                row.encoder.name, place, (0, -11 if below else 4), textcoords="offset points", ha="center", fontsize=8
+            )
+    axes.margins(x=0.12)
     low, high = axes.get_ylim()
     if high - low < LEAST_SPAN:
         middle = (low + high) / 2
@@ -66,3 +70,14 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def _as_fast(rows: Iterable[Row]) -> list[list[Row]]:
+    """Rows whose speeds are too near for two names side by side."""
+    groups: list[list[Row]] = []
+    for row in sorted(rows, key=lambda row: row.posts_per_second):
+        if groups and row.posts_per_second < 1.1 * groups[-1][0].posts_per_second:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups

@@ -100,7 +100,8 @@ def warm_start(
         if dimensions is not None:
             model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model, normalisation))
         model.save_pretrained(folder)
-        report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised, emoji)
+        origin = str(Path(source).resolve()) if Path(source).is_dir() else source
+        report = WarmStart(origin, None if layers is None else tuple(layers), difference, factorised, emoji)
         (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
     return report
 

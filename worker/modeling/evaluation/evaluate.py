@@ -44,10 +44,7 @@ def evaluate(
     scaled = [scale(each, temperatures) for each in chosen]
     rows = [row for each, after in zip(chosen, scaled, strict=True) for row in measure(each, labels, thresholds, after)]
     if not rows:
-        raise Fatal(
-            f"evaluate: no file given to --data holds both values of any of the labels {', '.join(labels)}"
-            + ("" if half == "all" else f" in its {half} half")
-        )
+        raise nothing_measured(labels, half)
     return {
         "half": half,
         "rows": as_json(rows),
@@ -60,8 +57,16 @@ def evaluate(
     }
 
 
+def nothing_measured(labels: Sequence[str], half: Which) -> Fatal:
+    """The error that says so."""
+    return Fatal(
+        f"evaluate: no file given to --data holds both values of any of the labels {', '.join(labels)}"
+        + ("" if half == "all" else f" in its {half} half")
+    )
+
+
 def evaluate_floor(floor: Floor, half: Which = "all") -> dict[str, Any]:
-    """The same of a floor, at 0.5, as far as it makes sense of one."""
+    """The same of a floor, at 0.5, as far as it makes sense of one: without rows where nothing could be measured."""
     sets = [of_half(each, half) for each in floor.sets]
     thresholds = [Threshold(FAIR)] * len(floor.labels)
     rows = [row for each in sets for row in measure(each, floor.labels, thresholds)]

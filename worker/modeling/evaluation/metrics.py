@@ -18,6 +18,7 @@ BINS = 15
 """Equal-width bins of the expected calibration error, as in Guo et al. 2017."""
 FAIR = 0.5
 """The threshold of a calibrated score."""
+_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,19 @@ def pooled_error(sets: Sequence[ScoredSet], position: int) -> float | None:
     """Expected calibration error of a label over all sets that know both its values, each set with equal weight."""
     known = known_sets(sets, position)
     return expected_calibration_error(*joined(known)) if known else None
+
+
+def chance_error(sets: Sequence[ScoredSet], position: int) -> float | None:
+    """The same of labels drawn by the scores, mean of the draws: what perfect calibration would show on these posts.
+
+    It is above 0 because posts are few (Broecker and Smith 2007): no error much below it can be told from none.
+    """
+    known = known_sets(sets, position)
+    if not known:
+        return None
+    _, scores, weights = joined(known)
+    draws = np.random.default_rng(0).random((_DRAWS, len(scores))) < scores
+    return float(np.mean([expected_calibration_error(drawn.astype(np.int64), scores, weights) for drawn in draws]))
 
 
 def expected_calibration_error(

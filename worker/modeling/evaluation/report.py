@@ -54,14 +54,20 @@ def summary(content: Content) -> list[str]:
 
 def _pooled(pools: Sequence[Content]) -> str:
     columns = ["all files", "files", "AUROC", "average precision", "recall at 5 % FPR", "balanced accuracy at 0.5"]
-    columns += ["macro-F1 at 0.5", "ECE", "scaled"]
+    columns += ["macro-F1 at 0.5", "ECE", "by chance", "scaled"]
     keys = ("auroc", "average_precision", "recall_at_fpr_5", "balanced_accuracy_at_half", "macro_f1_at_half")
     lines = [
-        [p["label"], str(len(p["files"])), *(f"{p[key]:.3f}" for key in (*keys, "ece")), _or_dash(p["ece_scaled"])]
+        [
+            p["label"],
+            str(len(p["files"])),
+            *(f"{p[key]:.3f}" for key in (*keys, "ece", "ece_chance")),
+            _or_dash(p["ece_scaled"]),
+        ]
         for p in pools
     ]
     return (
-        "Over all files, each with equal weight: means, and ECE (15 bins) of all posts together. `scaled`: after "
+        "Over all files, each with equal weight: means, and ECE (15 bins) of all posts together. `by chance`: what "
+        "perfectly calibrated scores would show on these posts (labels drawn by the scores). `scaled`: after "
         "temperature scaling, fitted on the half of the posts (by a hash of their ids) that it is not measured on.\n\n"
         + table(columns, lines)
     )

@@ -16,6 +16,7 @@ from worker.modeling.evaluation.evaluate import (
     describe,
     evaluate,
     evaluate_floor,
+    nothing_measured,
     score_files,
 )
 from worker.modeling.evaluation.report import render, write_report
@@ -77,6 +78,8 @@ def run_evaluation(job: Evaluation) -> str:
         floors = [evaluate_floor(floor, job.half) for floor in fitted]
         if job.bundle:
             content |= {"floors": floors, "beside": beside(content["rows"], floors)}
+        elif not floors[0]["rows"]:
+            raise nothing_measured(fitted[0].labels, job.half)
         else:
             content = floors[0] | {"floors": floors[1:], "beside": beside(floors[0]["rows"], floors[1:])}
             sets, labels = list(fitted[0].sets), fitted[0].labels

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from worker.modeling.evaluation.metrics import FAIR, Row, pooled_error, rounded
+from worker.modeling.evaluation.metrics import FAIR, Row, chance_error, pooled_error, rounded
 from worker.modeling.evaluation.scoring import ScoredSet
 
 CLASSES = {"normal": 0, "neither": 0, "none": 0, "offensive": 1, "hatespeech": 2, "hate": 2}
@@ -23,7 +23,8 @@ def pooled(
 ) -> list[dict[str, Any]]:
     """For each label measured: means over files, and the calibration error of all posts, each file with equal weight.
 
-    `scaled`: the sets after temperature scaling; without them `ece_scaled` is None.
+    `ece_chance`: what perfectly calibrated scores would show. `scaled`: the sets after temperature scaling; without them
+    `ece_scaled` is None.
     """
     found = []
     for position, label in enumerate(labels):
@@ -35,7 +36,8 @@ def pooled(
                 "label": label,
                 "files": [row.file for row in mine],
                 **rounded({key: float(np.mean([getattr(row, key) for row in mine])) for key in _MEANS}),
-                **rounded({"ece": pooled_error(sets, position), "ece_scaled": pooled_error(scaled, position)}),
+                **rounded({"ece": pooled_error(sets, position), "ece_chance": chance_error(sets, position)}),
+                **rounded({"ece_scaled": pooled_error(scaled, position)}),
             }
         )
     return found

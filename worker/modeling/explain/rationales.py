@@ -10,6 +10,7 @@ from worker.core.errors import Fatal
 from worker.explain.method import WordWeight
 from worker.modeling.posts.examples import check_labels
 from worker.modeling.posts.lines import read_rows
+from worker.text.encodable import LONE_SURROGATE
 
 _TOKEN = re.compile(r"\S+")
 
@@ -59,7 +60,8 @@ def token_weights(text: str, words: Sequence[WordWeight]) -> list[float]:
 def _post(row: Mapping[str, Any], labels: Sequence[str]) -> Marked:
     check_labels(row["labels"], labels)
     certain = frozenset(label for label, value in row["labels"].items() if value == 1)
-    return Marked(str(row["id"]), str(row["text"]), certain, _marks(row))
+    text = LONE_SURROGATE.sub("\ufffd", row["text"])  # as many characters: marks count them
+    return Marked(str(row["id"]), text, certain, _marks(row))
 
 
 def _marks(row: Mapping[str, Any]) -> tuple[bool, ...]:

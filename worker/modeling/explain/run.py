@@ -19,6 +19,7 @@ from worker.modeling.explain.page import page
 from worker.modeling.explain.report import as_json, markdown
 from worker.modeling.posts.examples import read_unlabelled
 from worker.modeling.writing import write_text
+from worker.text.encodable import encodable
 
 STEPS = 32
 """Points on the path of integrated gradients."""
@@ -48,7 +49,7 @@ def load_method(
     served = load_named(bundle)
     found = served.bundle
     method = Occlusion(served, mask=name == "masking")
-    note = f"{name or 'occlusion'} on {found.name} {found.version} ({found.manifest.quantization}).".capitalize()
+    note = f"{(name or 'occlusion').capitalize()} on {found.name} {found.version} ({found.manifest.quantization})."
     thresholds = zip(found.policy.labels, found.policy.thresholds, strict=True)
     return method, note, {label: threshold.review for label, threshold in thresholds}
 
@@ -93,7 +94,7 @@ def explain_posts(method: Method, note: str, chosen: argparse.Namespace) -> None
 
 def _posts(chosen: argparse.Namespace) -> list[tuple[str, str]]:
     """Ids and texts: those of --text, numbered, then those of --data."""
-    found = [(f"text {number}", text) for number, text in enumerate(chosen.text, 1)]
+    found = [(f"text {number}", encodable(text)) for number, text in enumerate(chosen.text, 1)]
     for path in chosen.data:
         found += [(post.id, post.text) for post in read_unlabelled(path, 0)[: chosen.posts]]
     return found

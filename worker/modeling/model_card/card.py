@@ -70,7 +70,7 @@ def write_card(
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [
-            _head(manifest, (bundle / MODEL).stat().st_size, half),
+            _head(manifest, (bundle / MODEL).stat().st_size, half, told.licence),
             *([f"## Intended use\n\n{told.use.strip()}\n"] if told.use else []),
             origin(told, runs_of(classifier), {path.name: runs_of(path)[-1] for path in teachers}),
             *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
@@ -95,16 +95,17 @@ def _probed(classifier: Classifier, probes: Sequence[str]) -> str:
     return "What that looks like, right and wrong, as this bundle scores it:\n\n" + "\n".join(lines) + "\n"
 
 
-def _head(manifest: Manifest, size: int, half: str) -> str:
+def _head(manifest: Manifest, size: int, half: str, licence: str) -> str:
     thresholds = "\n".join(
         f"| {label} | {t.review} | {'never' if t.block is None else t.block} |"
         for label, t in manifest.policy.thresholds.items()
     )
+    offered = f" Licence of this bundle: {licence}." if licence else ""
     return f"""\
 # {manifest.name} {manifest.version}
 
 Says how likely a post is {" and ".join(f"*{label}*" for label in manifest.labels)}, each by itself. Language: {manifest.language}. \
-{manifest.quantization}, {size / 1e6:.1f} MB, windows of {manifest.max_length} tokens that share {manifest.overlap}.
+{manifest.quantization}, {size / 1e6:.1f} MB, windows of {manifest.max_length} tokens that share {manifest.overlap}.{offered}
 
 Policy `{manifest.policy.version}`, chosen on {CHOSEN[half]}:
 

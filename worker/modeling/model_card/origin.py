@@ -37,12 +37,17 @@ def origin(told: About, runs: Sequence[Run], teachers: Mapping[str, Run] = Mappi
         [
             "## What it was made from\n",
             f"The encoder is {told.encoder}{_taken(runs[0].start) if runs[0].start else ''}.",
-            f"The vocabulary is {told.vocabulary}.\n",
+            f"The vocabulary is {told.vocabulary}.{_restored(runs[0])}\n",
             *(f"{_heading(i, run, len(runs))}{_run(run)}\n" for i, run in enumerate(runs)),
             *(f"{part}\n" for part in more),
             "The posts themselves are not part of this bundle. No test set was used.\n",
         ]
     )
+
+
+def _restored(first: Run) -> str:
+    told = "whose model card names what that had learnt from and under which licences (`moderation-model restore`)"
+    return f" Training went on from the bundle {first.restored}, {told}." if first.restored else ""
 
 
 def _heading(i: int, run: Run, count: int) -> str:

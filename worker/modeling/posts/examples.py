@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.lines import read_rows
+from worker.text.encodable import LONE_SURROGATE, encodable
 from worker.text.normalise import normalise
 from worker.text.options import AS_WRITTEN, Normalisation
 
@@ -28,6 +29,11 @@ class Example:
     labels: tuple[float | None, ...]
     source: str
     pair: str | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether its source says anything of it."""
+        return any(value is not None for value in self.labels)
 
 
 def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sided: bool = False) -> list[Example]:
@@ -63,7 +69,7 @@ def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool)
     if soft and "votes" in row:
         values = _shares(row["votes"], labels)
     pair = row.get("pair")
-    return Example(str(row["id"]), _text(row), values, _source(row, path), None if pair is None else str(pair))
+    return Example(_id(row), _text(row), values, _source(row, path), None if pair is None else str(pair))
 
 
 def _probability(value: Any) -> float | None:
@@ -94,13 +100,20 @@ def tokenise(
 def read_unlabelled(path: Path, labels: int) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
     unknown = (None,) * labels
-    return read_rows(path, "a post", lambda row: Example(str(row["id"]), _text(row), unknown, _source(row, path)))
+    return read_rows(path, "a post", lambda row: Example(_id(row), _text(row), unknown, _source(row, path)))
+
+
+def _id(row: dict[str, Any]) -> str:
+    name = str(row["id"])
+    if LONE_SURROGATE.search(name):
+        raise ValueError("its id holds a lone surrogate")
+    return name
 
 
 def _text(row: dict[str, Any]) -> str:
     if not isinstance(row["text"], str):
         raise TypeError(f"text is a {type(row['text']).__name__}")
-    return row["text"]
+    return encodable(row["text"])  # as the worker reads it
 
 
 def _source(row: dict[str, Any], path: Path) -> str:

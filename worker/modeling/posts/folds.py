@@ -6,6 +6,7 @@ gone. With two teachers, each trained without one half, every post is scored by 
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -16,6 +17,24 @@ from worker.modeling.posts.examples import Example
 from worker.modeling.posts.pairs import SIMILAR
 
 _CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The one of so many parts that a training left out. `digest`: of which labelled post belongs to which part."""
+
+    part: int
+    of: int
+    digest: str
+
+
+def left_out(examples: Sequence[Example], part: int, of: int) -> tuple[Fold, list[bool]]:
+    """What a training without that part says of itself, and which posts it never sees: none that bears no label."""
+    labelled = [example for example in examples if example.labelled]
+    parts = iter(folds_of(labelled, of))
+    found = [next(parts) if example.labelled else None for example in examples]
+    named = sorted(f"{e.source}/{e.id} {own}" for e, own in zip(examples, found, strict=True) if own is not None)
+    return Fold(part, of, hashlib.sha256("\n".join(named).encode()).hexdigest()), [own == part for own in found]
 
 
 def folds_of(examples: Sequence[Example], folds: int) -> list[int]:

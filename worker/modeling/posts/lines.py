@@ -35,8 +35,19 @@ def read_lines(path: Path, what: str, parse: Callable[[str], T]) -> Iterator[T]:
 
 
 def read_rows(path: Path, what: str, parse: Callable[[Any], T]) -> list[T]:
-    """What `parse` makes of the JSON value on each line. Raises Fatal as `read_lines` does, and where there is none."""
-    found = list(read_lines(path, what, lambda line: parse(json.loads(line))))
+    """What `parse` makes of the JSON value on each line; blank ones at the end are none.
+
+    Raises Fatal as `read_lines` does, and where there is no value.
+    """
+    found: list[T] = []
+    blank = 0
+    for line in read_lines(path, what, lambda line: (parse(json.loads(line)),) if line.strip() else None):
+        if line is None:
+            blank += 1
+        elif blank:
+            raise Fatal(f"{path}:{len(found) + 1}: not {what}: a blank line")
+        else:
+            found += line
     if not found:
         raise Fatal(f"{path}: holds no posts")
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from worker.core.errors import Fatal
 from worker.modeling.posts.lines import read_lines
+from worker.text.encodable import encodable
 
 
 def read_texts(paths: Iterable[Path]) -> Iterator[str]:
@@ -28,4 +29,4 @@ def _text_of(line: str) -> str:
     text = json.loads(line)["text"] if line.strip() else ""
     if not isinstance(text, str):
         raise TypeError('"text" is no string')
-    return text
+    return encodable(text)

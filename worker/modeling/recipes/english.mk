@@ -1,5 +1,6 @@
 # The English bundle, from data to model card. Each step is a file or a directory: what is there is not made again, and
-# an interrupted training goes on from its checkpoint.
+# an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
+# looked at again (seconds), and the small one is then taught anew.
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (4 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too

@@ -36,6 +36,7 @@ EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 all: heads explained encoders factorised terms priors choices ablation
 
 $(ENCODER)/config.json:
+	rm -rf $(@D)
 	$(MODEL) warm-start $(notdir $(@D)) --out $(@D)
 
 $(OUT)/augmentation.train.jsonl: $(LABELLED)
@@ -108,6 +109,7 @@ $(TABLES)/gradients.json: $(STUDENT)
 
 encoders: $(TABLES)/encoders/encoders.json
 $(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/small/metrics.json $(SHAPES)
+	rm -rf $(@D)
 	$(MODEL) encoders --out $(@D) --data $(DEV) --count 600 --classifier \
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
 	  'ELECTRA 12x384=$(OUT)/deep' 'TinyBERT 4x312=$(TABLES)/tinybert'
@@ -116,6 +118,7 @@ $(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/sma
 # (ELECTRA-small's twelve layers learn nothing so: after 1,400 steps of distill, at 3e-4, the loss is still that of the base rates.)
 shapes: $(SHAPES)
 $(TABLES)/tinybert-encoder/config.json: $(ENCODER)/config.json
+	rm -rf $(@D)
 	$(MODEL) pretrain --texts $(firstword $(TEXTS)) --vocabulary $(<D)/tokenizer.json --steps 300 $(NORMALISE) --out $(@D) \
 	  --layers 4 --hidden 312 --embedding 312 --heads 12 --intermediate 1200
 
@@ -128,4 +131,5 @@ $(TABLES)/emoji-rows/config.json:
 	$(MODEL) warm-start all-minilm-l6-v2 --emoji-rows 200 --texts $(LABELLED) --out $(@D)
 
 $(TABLES)/reddit/config.json: $(ENCODER)/config.json
+	rm -rf $(@D)
 	$(MODEL) pretrain --encoder $(ENCODER) --texts $(firstword $(TEXTS)) --steps 150 --out $(@D)

@@ -19,6 +19,7 @@ from transformers import ElectraModel
 from worker.core.errors import Fatal
 from worker.model.cpu import has_bfloat16
 from worker.model.tokenizer import load_tokenizer
+from worker.modeling.posts.folds import Fold
 from worker.text.options import AS_WRITTEN, Normalisation
 
 ENCODER = "model.safetensors"
@@ -33,7 +34,7 @@ class ClassifierConfig:
     """What a trained classifier directory says about itself, beside the encoder's own config.json.
 
     `sources`: the names of the additional heads, one for each source, that training kept (they are never served).
-    `fold`: which part of the labelled posts, of how many, it was trained without.
+    `fold`: which part of the labelled posts it was trained without.
     """
 
     labels: tuple[str, ...]
@@ -41,7 +42,7 @@ class ClassifierConfig:
     problem_type: str = "multi_label_classification"
     head: Head = "cls"
     sources: tuple[str, ...] = ()
-    fold: tuple[int, int] | None = None
+    fold: Fold | None = None
     normalisation: Normalisation = AS_WRITTEN
 
 

@@ -28,9 +28,9 @@ _PART = 5000
 class Selection:
     """How many posts to choose, and from what: a random `pool` of the texts of `shortest` to `longest` characters."""
 
-    count: int
-    clean: int
-    pool: int
+    count: int = 24_000
+    clean: int = 8_000
+    pool: int = 60_000
     shortest: int = 20
     longest: int = 300
     seed: int = 0

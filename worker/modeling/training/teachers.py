@@ -12,7 +12,7 @@ import torch
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
-from worker.modeling.posts.folds import folds_of
+from worker.modeling.posts.folds import Fold, left_out
 from worker.modeling.training.network import Classifier, device, predict_logits, weights_digest
 from worker.modeling.training.teacher_scores import TeacherScores, key
 
@@ -41,7 +41,12 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
             if model.config.labels != labels:
                 raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
         known = _score(
-            models, missing, _unseen([model.config.fold for model, _ in models], examples), known, cache, names
+            models,
+            missing,
+            _unseen([(model.config.fold, path) for model, path in models], examples),
+            known,
+            cache,
+            names,
         )
     if known is None:
         raise Fatal("no posts to score")
@@ -126,15 +131,19 @@ def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]
     return total / asked.sum(dim=0)[:, None]
 
 
-def _unseen(folds: Sequence[tuple[int, int] | None], examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """By post, which teachers never saw it, bool [teachers]."""
-    labelled = [e for e in examples if any(value is not None for value in e.labels)]
-    parts = {count: folds_of(labelled, count) for _, count in filter(None, folds)}
-    found = {key(e): torch.ones(len(folds), dtype=torch.bool) for e in examples}
-    for i, example in enumerate(labelled):
-        left_out = [fold is not None and parts[fold[1]][i] == fold[0] for fold in folds]
-        found[key(example)] = torch.tensor(left_out)
-    return found
+def _unseen(folds: Sequence[tuple[Fold | None, Path]], examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """By post, which teachers never saw it, bool [teachers]. Raises Fatal where a teacher's parts are of other posts."""
+    never = torch.tensor([[not e.labelled for e in examples]] * len(folds))
+    for teacher, (fold, path) in enumerate(folds):
+        if fold is not None and not never.all():
+            same, hidden = left_out(examples, fold.part, fold.of)
+            if same != fold:
+                raise Fatal(
+                    f"{path}: was trained without part {fold.part} of {fold.of} of other labelled posts than these: give "
+                    "distill the same --train and --clean as its teachers had"
+                )
+            never[teacher] |= torch.tensor(hidden)
+    return {key(e): column for e, column in zip(examples, never.T, strict=True)}
 
 
 def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:

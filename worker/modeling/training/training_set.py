@@ -13,7 +13,7 @@ from torch import Tensor
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.examples import Example, digest_of, read_examples, read_unlabelled, sides, tokenise
-from worker.modeling.posts.folds import folds_of
+from worker.modeling.posts.folds import Fold, left_out
 from worker.modeling.posts.overlap import without_dev
 from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
@@ -62,7 +62,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     examples = read_posts(recipe, dev)
     if recipe.shuffle_labels:
         examples = _shuffled(examples, recipe.seed)
-    sources = tuple(dict.fromkeys(e.source for e in examples if _labelled(e)))
+    sources = tuple(dict.fromkeys(e.source for e in examples if e.labelled))
     labels = torch.tensor([[v or 0.0 for v in e.labels] for e in examples])
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
     targets, weights, digest = labels, known, f"{digest_of(examples)} {_MADE}"
@@ -82,7 +82,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
         labels=labels,
         known=known,
         offsets=offsets,
-        source=torch.tensor([sources.index(e.source) if _labelled(e) else -1 for e in examples]),
+        source=torch.tensor([sources.index(e.source) if e.labelled else -1 for e in examples]),
         sources=sources,
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
@@ -118,11 +118,10 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     Raises Fatal where none are left, a weight is of no source or label of them, or a label has one value in all of them
     and there is no teacher.
     """
-    balanced = bool(recipe.clean)
-    found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
-    found += [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
+    found = _train_and_clean(recipe)
     if recipe.fold is not None:
-        found = [e for e, part in zip(found, folds_of(found, recipe.folds), strict=True) if part != recipe.fold]
+        _, hidden = left_out(found, recipe.fold, recipe.folds)
+        found = [e for e, never in zip(found, hidden, strict=True) if not never]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
     found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
     if not found:
@@ -137,6 +136,17 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
                 "classifier needs posts with and without it; null means unknown, 0 means without"
             )
     return found
+
+
+def fold_of(recipe: Recipe) -> Fold | None:
+    """Which part of the posts `read_posts` leaves out."""
+    return None if recipe.fold is None else left_out(_train_and_clean(recipe), recipe.fold, recipe.folds)[0]
+
+
+def _train_and_clean(recipe: Recipe) -> list[Example]:
+    balanced = bool(recipe.clean)
+    found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
+    return found + [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
 
 
 def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, recipe: Recipe) -> dict[int, list[int]]:
@@ -164,10 +174,6 @@ def _by_first(pairs: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int
     for pair in pairs:
         found.setdefault(pair[0], []).append(pair)
     return found
-
-
-def _labelled(example: Example) -> bool:
-    return any(value is not None for value in example.labels)
 
 
 def _shuffled(examples: Sequence[Example], seed: int) -> list[Example]:
