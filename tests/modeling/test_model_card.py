@@ -205,6 +205,13 @@ def test_figures_of_another_bundle_are_refused(shipped: Path, tmp_path: Path) ->
         write_card(shipped, tmp_path, about, {"Posts": found})
 
 
+def test_figures_of_another_version_are_refused(shipped: Path, tmp_path: Path) -> None:
+    card(shipped, tmp_path)
+    (tmp_path / "found.json").write_text(json.dumps({"note": "All.", "rows": [], "pooled": [{"label": "hate"}]}))
+    with pytest.raises(Fatal, match="another version of evaluate wrote"):
+        write_card(shipped, tmp_path, tmp_path / "about.toml", {"Posts": tmp_path / "found.json"})
+
+
 def test_card_that_cannot_be_written_leaves_the_one_before(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,11 +35,11 @@ def rows_of(content: Content) -> list[Row]:
     try:
         return [Row(**row) for row in content["rows"]]
     except (KeyError, TypeError) as error:
-        raise Fatal(f"metrics that another version of evaluate wrote ({error}): run evaluate --json again") from error
+        raise _of_another_version(error) from error
 
 
 def summary(content: Content) -> list[str]:
-    """Whatever else was measured, each with a sentence that says how to read it."""
+    """Whatever else was measured, each with a sentence that says how to read it. Raises Fatal as `rows_of` does."""
     sections = (
         ("pooled", _pooled),
         ("three_classes", _three_classes),
@@ -49,7 +49,14 @@ def summary(content: Content) -> list[str]:
         ("unlabelled", _unlabelled),
         ("speed", _speed),
     )
-    return [text for key, section in sections if content.get(key) and (text := section(content[key]))]
+    try:
+        return [text for key, section in sections if content.get(key) and (text := section(content[key]))]
+    except (KeyError, TypeError) as error:
+        raise _of_another_version(error) from error
+
+
+def _of_another_version(error: Exception) -> Fatal:
+    return Fatal(f"metrics that another version of evaluate wrote ({error}): run evaluate --json again")
 
 
 def _pooled(pools: Sequence[Content]) -> str:
