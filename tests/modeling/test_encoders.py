@@ -122,14 +122,17 @@ def test_heads_of_single_sources_are_not_counted(encoder: Path) -> None:
 
 def test_plot_shows_quality_against_speed_of_encoders_that_have_one(tmp_path: Path) -> None:
     row = Row(TINY[0], 10, 10, 5, 0.01, 0.02, 3, 9, posts_per_second=500.0)
-    rows = [row, *(replace(row, encoder=replace(TINY[1], name=name), auroc=0.8) for name in ("ours", "theirs"))]
+    rows = [replace(row, encoder=replace(row.encoder, name=name)) for name in ("small", "as small")]
+    rows += [replace(row, encoder=replace(TINY[1], name=name), auroc=0.8) for name in ("ours", "theirs")]
     with mpl.rc_context({"svg.fonttype": "none"}):
         plot(rows, tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
     dots = re.findall(r'<use xlink:href="#\w+" x="[\d.]+" y="[\d.]+" style="fill', drawn)
-    for text in ("ours", "theirs", "small", "mean dev AUROC", "posts/s of one CPU, int8, serving path"):
+    for text in ("ours", "theirs", "small, as small", "mean dev AUROC", "posts/s of one CPU, int8, serving path"):
         assert f">{text}<" in drawn
     assert len(dots) == 2
+    above, below = (re.findall(rf' y="([\d.]+)"[^>]*>{name}<', drawn) for name in ("ours", "theirs"))
+    assert float(below[0]) - float(above[0]) > 8  # lines of text, though the dots lie on each other
 
 
 @pytest.mark.usefixtures("tiny")

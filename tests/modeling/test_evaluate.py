@@ -9,7 +9,7 @@ from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
 from worker.modeling.evaluation.evaluate import beside
-from worker.modeling.evaluation.report import rows_of, summary
+from worker.modeling.evaluation.report import summary
 from worker.modeling.evaluation.run import Evaluation, run_evaluation
 from worker.modeling.posts.halves import half_of
 from worker.modeling.posts.labelled import read_labelled
@@ -163,8 +163,3 @@ def test_call_that_cannot_be_answered_is_one_line_that_says_why(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
-
-
-def test_metrics_of_another_version_are_refused() -> None:
-    with pytest.raises(Fatal, match="run evaluate --json again"):
-        rows_of({"rows": [{"file": "a", "label": "hate", "posts": 4}]})

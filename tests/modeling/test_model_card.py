@@ -131,7 +131,7 @@ def test_card_names_the_posts_of_every_training_that_the_classifier_went_through
         "unlabelled": ["/o/own.jsonl"],
     }
     (student / "metrics.json").write_text(json.dumps({"recipe": RECIPE | {"encoder": str(student)}}))
-    (encoder / "warm_start.json").write_text(json.dumps(LOSSY | {"source": str(student)}))
+    (encoder / "warm_start.json").write_text(json.dumps(LOSSY | {"beside": "../student"}))
     (small / "metrics.json").write_text(json.dumps({"recipe": RECIPE | taught | {"encoder": str(encoder)}}))
 
     text = card(shipped, again, encoder=str(small), seed=7)
@@ -147,22 +147,24 @@ def test_card_names_the_posts_of_every_training_that_the_classifier_went_through
 
 
 def test_what_would_tell_of_an_earlier_training_and_is_gone_is_named(shipped: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        Fatal, match=r"was made from nowhere, which is not there and would tell what else it learnt from"
-    ):
+    with pytest.raises(Fatal, match=r"was made of nowhere, which is not there and would tell what else it learnt from"):
         card(shipped, tmp_path, encoder="nowhere")
-    (tmp_path / "warm_start.json").write_text(json.dumps(LOSSY | {"source": "/gone/student"}))
-    with pytest.raises(Fatal, match="was made from /gone/student, which is not there"):
+    (tmp_path / "warm_start.json").write_text(json.dumps(LOSSY | {"beside": "../gone"}))
+    with pytest.raises(Fatal, match=r"was made of .*/gone, which is not there"):
         card(shipped, tmp_path)
 
 
 def test_bundle_that_a_training_went_on_from_is_named(shipped: Path, tmp_path: Path) -> None:
-    restored = tmp_path / "restored"
-    restored.mkdir()
+    restored, smaller, pretrained = (tmp_path / name for name in ("restored", "smaller", "pretrained"))
+    for folder in (restored, smaller, pretrained):
+        folder.mkdir()
     (restored / "restored.json").write_text(json.dumps({"name": "english", "version": "7.0"}))
-    assert "Training went on from the bundle english 7.0, whose model card" in card(
-        shipped, tmp_path, encoder=str(restored)
-    )
+    (smaller / "warm_start.json").write_text(json.dumps(LOSSY | {"beside": "../restored"}))
+    (pretrained / "pretrain.json").write_text(json.dumps({"recipe": {"encoder": str(smaller)}}))
+    for encoder in (restored, smaller, pretrained):
+        text = card(shipped, tmp_path, encoder=str(encoder))
+        assert "Training went on from the bundle english 7.0, whose model card" in text
+        assert ("factorised to 128" in text) == (encoder != restored)
     assert "went on from" not in card(shipped, tmp_path)
 
 
@@ -205,10 +207,18 @@ def test_figures_of_another_bundle_are_refused(shipped: Path, tmp_path: Path) ->
         write_card(shipped, tmp_path, about, {"Posts": found})
 
 
-def test_figures_of_another_version_are_refused(shipped: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"rows": []},
+        {"note": "All.", "rows": [{"file": "a", "label": "hate", "posts": 4}]},
+        {"note": "All.", "rows": [], "pooled": [{"label": "hate"}]},
+    ],
+)
+def test_figures_of_another_version_are_refused(shipped: Path, tmp_path: Path, content: dict[str, Any]) -> None:
     card(shipped, tmp_path)
-    (tmp_path / "found.json").write_text(json.dumps({"note": "All.", "rows": [], "pooled": [{"label": "hate"}]}))
-    with pytest.raises(Fatal, match="another version of evaluate wrote"):
+    (tmp_path / "found.json").write_text(json.dumps(content))
+    with pytest.raises(Fatal, match=r"found\.json: written by another version .*: make it again"):
         write_card(shipped, tmp_path, tmp_path / "about.toml", {"Posts": tmp_path / "found.json"})
 
 

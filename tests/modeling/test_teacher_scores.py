@@ -10,7 +10,7 @@ import torch
 from tests.modeling.tiny import LABELS
 from worker.core.errors import Fatal
 from worker.modeling.posts.examples import Example
-from worker.modeling.posts.folds import left_out
+from worker.modeling.posts.folds import Fold, parts_of
 from worker.modeling.training import teachers
 from worker.modeling.training.network import Classifier, predict_logits
 from worker.modeling.training.teacher_scores import TeacherScores
@@ -156,27 +156,30 @@ def test_labelled_post_is_scored_by_the_teacher_that_never_saw_it(classifier: Pa
     posts = [dataclasses.replace(post, text=f"{post.text} {'abcdefg'[n] * 3}") for n, post in enumerate(POSTS)]
     posts = [dataclasses.replace(post, text=post.text.replace("bad", "abcdefg"[n] * 2)) for n, post in enumerate(posts)]
     labelled = [dataclasses.replace(post, labels=(1, None)) for post in posts]
+    digests, parts = parts_of([*labelled, *posts], 2)
     halves = []
     for part in (0, 1):
         model = Classifier.load(classifier)
         with torch.no_grad():
             model.out.bias.fill_(float(part))
-        fold, hidden = left_out([*labelled, *map(_of_another_source, posts)], part, 2)
-        model.config = dataclasses.replace(model.config, fold=fold)
+        model.config = dataclasses.replace(model.config, fold=Fold(part, 2, digests))
         model.save(tmp_path / str(part), classifier / "tokenizer.json")
         halves.append(tmp_path / str(part))
     first, second, both = (
         teachers.score(asked, labelled, tmp_path / f"{n}.npz", LABELS).logits
         for n, asked in enumerate([halves[:1], halves[1:], halves])
     )
-    by_second = np.array(hidden)[: len(labelled)]
+    by_second = np.array(parts[: len(labelled)]) == 1
     assert 0 < by_second.sum() < len(by_second)
     np.testing.assert_array_equal(both, np.where(by_second[:, None], second, first))
     unlabelled = teachers.score(halves, posts, tmp_path / "unlabelled.npz", LABELS).logits
     np.testing.assert_allclose(unlabelled, (first + second) / 2, atol=1e-5)
-    with pytest.raises(Fatal, match="0: was trained without part 0 of 2 of other labelled posts than these"):
+    again = teachers.score(halves, [*labelled, *posts], tmp_path / "again.npz", LABELS)
+    np.testing.assert_array_equal(again.logits[: len(labelled)], both)  # though the same posts are unlabelled elsewhere
+    elsewhere = [dataclasses.replace(post, source="elsewhere") for post in labelled]
+    never_seen = teachers.score(halves, [*labelled, *elsewhere], tmp_path / "more.npz", LABELS).logits[len(labelled) :]
+    np.testing.assert_allclose(never_seen, (first + second) / 2, atol=1e-5)
+    with pytest.raises(
+        Fatal, match="0: left out part 0 of 2 of other labelled posts of the source 'reddit' than these"
+    ):
         teachers.score(halves, labelled[1:], tmp_path / "others.npz", LABELS)
-
-
-def _of_another_source(post: Example) -> Example:
-    return dataclasses.replace(post, source="elsewhere")

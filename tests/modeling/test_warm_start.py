@@ -29,7 +29,17 @@ def test_bert_directory_becomes_an_electra_encoder_with_its_hidden_states(
     assert_same(bert, tmp_path)
     report = json.loads((tmp_path / "warm_start.json").read_text())
     assert report["source"] == str(bert_directory)
-    assert report["factorised"] is None
+    assert (report["factorised"], report["beside"]) == (None, None)
+
+
+def test_directory_that_tells_of_a_training_is_pointed_at_from_what_is_made_of_it(
+    bert_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(bert_directory, tmp_path / "learnt")
+    (tmp_path / "learnt" / "metrics.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    warm_start("learnt", tmp_path / "some" / "encoder")
+    assert json.loads((tmp_path / "some" / "encoder" / "warm_start.json").read_text())["beside"] == "../../learnt"
 
 
 def test_bert_of_another_activation_and_epsilon_keeps_them(tokenizer_file: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 HELP = "write a bundle's MODEL_CARD.md from what evaluate measured"
-ABOUT = """TOML: `encoder` and `vocabulary` (what they were, whose, under what licence), and if you like `make` (the command
-that makes the bundle), `teachers` (whose scores it learnt), `data`, `use` and `limits` (Markdown: other posts;
+ABOUT = """TOML: `encoder` and `vocabulary` (what they were, whose, under what licence), and if you like `licence` (of the bundle),
+`make` (the command that makes it), `teachers` (whose scores it learnt), `data`, `use` and `limits` (Markdown: other posts;
 what it is for; what it cannot do)
 and `probes` (made-up sentences to show with their scores)"""
 

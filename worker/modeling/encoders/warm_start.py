@@ -7,6 +7,7 @@ afterwards (`worker.modeling.encoders.factorise`) is an approximation, and repor
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -35,13 +36,14 @@ TOLERANCE = 1e-5
 """Largest difference of a hidden state from its source, float32. Measured: 4e-6 (summation order)."""
 
 REPORT = "warm_start.json"
+_HISTORY = ("metrics.json", REPORT, "pretrain.json", "restored.json")
 
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
     """What was made of what.
 
-    `difference`: of the hidden states from the source's, before what follows. `emoji`: those with rows of their own.
+    `beside`: the path from here to the directory that it was made of, None where that tells of no training. `difference`: of the hidden states from the source's, before what follows. `emoji`: those with rows of their own.
     """
 
     source: str
@@ -49,6 +51,7 @@ class WarmStart:
     difference: float
     factorised: Factorised | None
     emoji: tuple[str, ...] = ()
+    beside: str | None = None
 
 
 def warm_start(
@@ -100,8 +103,9 @@ def warm_start(
         if dimensions is not None:
             model, factorised = factorise(model, dimensions, count_tokens(hardened, texts, model, normalisation))
         model.save_pretrained(folder)
-        origin = str(Path(source).resolve()) if Path(source).is_dir() else source
-        report = WarmStart(origin, None if layers is None else tuple(layers), difference, factorised, emoji)
+        learnt = source not in ARTIFACTS and any((Path(source) / name).is_file() for name in _HISTORY)
+        beside = os.path.relpath(Path(source).resolve(), out.resolve()) if learnt else None
+        report = WarmStart(source, None if layers is None else tuple(layers), difference, factorised, emoji, beside)
         (folder / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
     return report
 

@@ -19,6 +19,7 @@ BINS = 15
 FAIR = 0.5
 """The threshold of a calibrated score."""
 _DRAWS = 200
+"""Of labels: the mean then varies by less than the third decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ def chance_error(sets: Sequence[ScoredSet], position: int) -> float | None:
     if not known:
         return None
     _, scores, weights = joined(known)
-    draws = np.random.default_rng(0).random((_DRAWS, len(scores))) < scores
-    return float(np.mean([expected_calibration_error(drawn.astype(np.int64), scores, weights) for drawn in draws]))
+    draw = np.random.default_rng(0)
+    drawn = ((draw.random(len(scores)) < scores).astype(np.int64) for _ in range(_DRAWS))
+    return float(np.mean([expected_calibration_error(labels, scores, weights) for labels in drawn]))
 
 
 def expected_calibration_error(

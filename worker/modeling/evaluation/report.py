@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from worker.core.errors import Fatal
 from worker.modeling.evaluation.metrics import Row, markdown, table
 from worker.modeling.writing import write_text
 
@@ -31,15 +30,12 @@ def render(content: Content, plots: Sequence[str] = ()) -> str:
 
 
 def rows_of(content: Content) -> list[Row]:
-    """The rows of an evaluation's JSON. Raises Fatal where another version wrote it."""
-    try:
-        return [Row(**row) for row in content["rows"]]
-    except (KeyError, TypeError) as error:
-        raise _of_another_version(error) from error
+    """The rows of an evaluation's JSON. Raises KeyError or TypeError where another version wrote it."""
+    return [Row(**row) for row in content["rows"]]
 
 
 def summary(content: Content) -> list[str]:
-    """Whatever else was measured, each with a sentence that says how to read it. Raises Fatal as `rows_of` does."""
+    """Whatever else was measured, each with a sentence that says how to read it. Raises KeyError as `rows_of` does."""
     sections = (
         ("pooled", _pooled),
         ("three_classes", _three_classes),
@@ -49,14 +45,7 @@ def summary(content: Content) -> list[str]:
         ("unlabelled", _unlabelled),
         ("speed", _speed),
     )
-    try:
-        return [text for key, section in sections if content.get(key) and (text := section(content[key]))]
-    except (KeyError, TypeError) as error:
-        raise _of_another_version(error) from error
-
-
-def _of_another_version(error: Exception) -> Fatal:
-    return Fatal(f"metrics that another version of evaluate wrote ({error}): run evaluate --json again")
+    return [text for key, section in sections if content.get(key) and (text := section(content[key]))]
 
 
 def _pooled(pools: Sequence[Content]) -> str:

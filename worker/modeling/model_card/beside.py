@@ -27,12 +27,12 @@ Sentences by phenomenon (`moderation-model suite`), none of whose templates, fil
 def sections(bundle: Path, sha256: str) -> Iterator[str]:
     """A section for each file that is there. Raises Fatal where one is damaged or says that it is of another bundle."""
     if (bundle / REPORT).is_file() and (rows := read_json(bundle / REPORT).get("parity")):
-        yield f"{_PARITY}\n{_made(bundle / REPORT, lambda: parity.markdown(parity.from_json(rows)))}"
+        yield f"{_PARITY}\n{made(bundle / REPORT, lambda: parity.markdown(parity.from_json(rows)))}"
     if (bundle / SUITE).is_file():
         content = read_json(bundle / SUITE)
         if content.get("sha256") != sha256:
             raise Fatal(f"card: {bundle / SUITE}: was measured of another bundle: run `moderation-model suite` again")
-        yield f"{_SUITE}\n{_made(bundle / SUITE, lambda: measure.markdown(measure.from_json(content)))}\n"
+        yield f"{_SUITE}\n{made(bundle / SUITE, lambda: measure.markdown(measure.from_json(content)))}\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _made(path: Path, render: Callable[[], str]) -> str:
+def made(path: Path, render: Callable[[], str]) -> str:
+    """What `render` makes of a file's content. Raises Fatal where another version wrote that."""
     try:
         return render()
     except (KeyError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from worker.modeling.evaluation.evaluate import measured_of
 from worker.modeling.evaluation.metrics import markdown
 from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.model_card.about import read_about
-from worker.modeling.model_card.beside import read_json, sections
+from worker.modeling.model_card.beside import made, read_json, sections
 from worker.modeling.model_card.origin import origin
-from worker.modeling.model_card.runs import runs_of
+from worker.modeling.model_card.runs import METRICS, Run, runs_of
 from worker.modeling.writing import write_text
 
 NO_BLOCKING = """\
@@ -67,13 +68,17 @@ def write_card(
             raise Fatal(f"card: {path}: was measured of another bundle: run `moderation-model evaluate` again")
     if len({path.name for path in teachers}) < len(teachers):
         raise Fatal("card: --teachers: two directories have one name, by which the card tells them apart: rename one")
+    taught = {path.name: Run(read_json(path / METRICS)["recipe"]) for path in teachers}
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [
             _head(manifest, (bundle / MODEL).stat().st_size, half, told.licence),
             *([f"## Intended use\n\n{told.use.strip()}\n"] if told.use else []),
-            origin(told, runs_of(classifier), {path.name: runs_of(path)[-1] for path in teachers}),
-            *(_measured(heading, content, full=not i) for i, (heading, content) in enumerate(measured.items())),
+            origin(told, runs_of(classifier), taught),
+            *(
+                made(metrics[name], partial(_measured, name, measured[name], full=not i))
+                for i, name in enumerate(measured)
+            ),
             *sections(bundle, loaded.bundle.sha256),
             *([DRIFT] if (bundle / REFERENCE).is_file() else []),
             f"## Limits\n\n{told.limits.strip()}\n",

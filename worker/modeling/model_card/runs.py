@@ -1,6 +1,6 @@
 """The trainings that a classifier went through, as their directories tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from worker.modeling.export.restore import REPORT as RESTORED
 from worker.modeling.model_card.beside import read_json
 
 METRICS = "metrics.json"
+PRETRAINED = "pretrain.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,33 @@ def runs_of(classifier: Path, later: frozenset[Path] = frozenset()) -> list[Run]
     later |= {classifier.resolve()}
     metrics = read_json(classifier / METRICS)
     recipe = metrics["recipe"]
-    encoder = _there(Path(recipe["encoder"]), classifier)
-    start = read_json(encoder / REPORT) if (encoder / REPORT).is_file() else None
-    sources = [encoder]
-    if start:
-        source = Path(start["source"])  # absolute if it was a directory
-        sources.append(_there(source, encoder) if source.is_absolute() else source)
-    before = [path for path in sources if (path / METRICS).is_file() and path.resolve() not in later]
-    bundles = [read_json(path / RESTORED) for path in sources if (path / RESTORED).is_file()]
-    restored = f"{bundles[0]['name']} {bundles[0]['version']}" if bundles else ""
-    return [*(runs_of(before[0], later) if before else []), Run(recipe, start, metrics.get("averaged", ()), restored)]
+    before: list[Run] = []
+    start, restored = None, ""
+    for place in _ancestors(Path(recipe["encoder"]), classifier):
+        if (place / METRICS).is_file() and place.resolve() not in later:
+            before = runs_of(place, later)
+            break
+        if (place / REPORT).is_file():
+            start = start or read_json(place / REPORT)
+        if (place / RESTORED).is_file():
+            restored = "{name} {version}".format_map(read_json(place / RESTORED))
+    return [*before, Run(recipe, start, metrics.get("averaged", ()), restored)]
 
 
-def _there(path: Path, made: Path) -> Path:
-    if not path.is_dir():
-        raise Fatal(
-            f"card: {made} was made from {path}, which is not there and would tell what else it learnt from: run card in "
-            "the directory that train ran in, with all that train found there"
-        )
-    return path
+def _ancestors(encoder: Path, made: Path) -> Iterator[Path]:
+    """The encoder that `made` was trained from, the directory that it was made of, and so on."""
+    while True:
+        if not encoder.is_dir():
+            raise Fatal(
+                f"card: {made} was made of {encoder}, which is not there and would tell what else it learnt from: put it "
+                "back, or run card in the directory that train ran in"
+            )
+        yield encoder
+        source = None
+        if (encoder / REPORT).is_file() and (beside := read_json(encoder / REPORT).get("beside")):
+            source = encoder / beside
+        elif (encoder / PRETRAINED).is_file() and (path := read_json(encoder / PRETRAINED)["recipe"]["encoder"]):
+            source = Path(path)
+        if source is None:
+            return
+        encoder, made = source, encoder

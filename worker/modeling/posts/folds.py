@@ -21,20 +21,24 @@ _CHUNK = 512
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The one of so many parts that a training left out. `digest`: of which labelled post belongs to which part."""
+    """The one of so many parts that a training left out. `digests`: by source, of which labelled post is in which part."""
 
     part: int
     of: int
-    digest: str
+    digests: dict[str, str]
 
 
-def left_out(examples: Sequence[Example], part: int, of: int) -> tuple[Fold, list[bool]]:
-    """What a training without that part says of itself, and which posts it never sees: none that bears no label."""
+def parts_of(examples: Sequence[Example], of: int) -> tuple[dict[str, str], list[int | None]]:
+    """Digests as in Fold, and the part of each post: None of those that bear no label, which belong to none."""
     labelled = [example for example in examples if example.labelled]
-    parts = iter(folds_of(labelled, of))
-    found = [next(parts) if example.labelled else None for example in examples]
-    named = sorted(f"{e.source}/{e.id} {own}" for e, own in zip(examples, found, strict=True) if own is not None)
-    return Fold(part, of, hashlib.sha256("\n".join(named).encode()).hexdigest()), [own == part for own in found]
+    own = iter(folds_of(labelled, of))
+    parts = [next(own) if example.labelled else None for example in examples]
+    named: dict[str, list[str]] = {}
+    for example, part in zip(examples, parts, strict=True):
+        if part is not None:
+            named.setdefault(example.source, []).append(f"{example.id} {part}")
+    digests = {source: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest() for source, lines in named.items()}
+    return digests, parts
 
 
 def folds_of(examples: Sequence[Example], folds: int) -> list[int]:

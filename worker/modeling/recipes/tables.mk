@@ -122,8 +122,8 @@ $(TABLES)/tinybert-encoder/config.json: $(ENCODER)/config.json
 	$(MODEL) pretrain --texts $(firstword $(TEXTS)) --vocabulary $(<D)/tokenizer.json --steps 300 $(NORMALISE) --out $(@D) \
 	  --layers 4 --hidden 312 --embedding 312 --heads 12 --intermediate 1200
 
-$(TABLES)/tinybert/metrics.json: $(TABLES)/tinybert-encoder/config.json $(OUT)/small/metrics.json
-	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other $(OUT)/deep --scores $(OUT)/students.npz --teacher-weight 1 \
+$(TABLES)/tinybert/metrics.json: $(TABLES)/tinybert-encoder/config.json $(STUDENT) $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(OUT)/student $(OUT)/other $(OUT)/deep --scores $(@D)-teachers.npz --teacher-weight 1 \
 	  --unlabelled $(OUT)/unlabelled/perturbed.jsonl $(OUT)/unlabelled/reddit.jsonl --train $(DATA)/toxigen.train.jsonl --dev $(DEV) \
 	  $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 1 --learning-rate 3e-4
 

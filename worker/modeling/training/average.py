@@ -41,7 +41,7 @@ def average(classifiers: Sequence[Path], out: Path) -> None:
     weights = [model.state_dict() for model in models]
     mean = {name: torch.stack([each[name].double() for each in weights]).mean(dim=0) for name in weights[0]}
     made = models[0]
-    if len({model.config.fold for model in models}) > 1:  # of what one never saw, another has learnt
+    if any(model.config.fold != made.config.fold for model in models):  # of what one never saw, another has learnt
         made.config = replace(made.config, fold=None)
     made.load_state_dict(mean)
     metrics = trainings[0] | {"averaged": [training["recipe"] for training in trainings[1:]], "epochs": []}

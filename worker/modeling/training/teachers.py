@@ -12,7 +12,7 @@ import torch
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
-from worker.modeling.posts.folds import Fold, left_out
+from worker.modeling.posts.folds import Fold, parts_of
 from worker.modeling.training.network import Classifier, device, predict_logits, weights_digest
 from worker.modeling.training.teacher_scores import TeacherScores, key
 
@@ -132,18 +132,32 @@ def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example]
 
 
 def _unseen(folds: Sequence[tuple[Fold | None, Path]], examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """By post, which teachers never saw it, bool [teachers]. Raises Fatal where a teacher's parts are of other posts."""
+    """By post, which teachers never saw it, bool [teachers].
+
+    Of posts that bear a label, those of its fold or of a source it does not know of. Raises Fatal where a teacher had
+    other posts of a source, so that their parts are others too.
+    """
+    parts = {of: parts_of(examples, of) for of in {fold.of for fold, _ in folds if fold is not None}}
     never = torch.tensor([[not e.labelled for e in examples]] * len(folds))
     for teacher, (fold, path) in enumerate(folds):
-        if fold is not None and not never.all():
-            same, hidden = left_out(examples, fold.part, fold.of)
-            if same != fold:
+        if fold is None:
+            continue
+        digests, own = parts[fold.of]
+        for source in digests.keys() & fold.digests.keys():
+            if digests[source] != fold.digests[source]:
                 raise Fatal(
-                    f"{path}: was trained without part {fold.part} of {fold.of} of other labelled posts than these: give "
-                    "distill the same --train and --clean as its teachers had"
+                    f"{path}: left out part {fold.part} of {fold.of} of other labelled posts of the source {source!r} than these: "
+                    "give distill the same --train and --clean as its teachers had, and no --fold"
                 )
-            never[teacher] |= torch.tensor(hidden)
-    return {key(e): column for e, column in zip(examples, never.T, strict=True)}
+        never[teacher] |= torch.tensor(
+            [part == fold.part or e.source not in fold.digests for e, part in zip(examples, own, strict=True)]
+        )
+    found: dict[str, torch.Tensor] = {}
+    for example, column in zip(
+        examples, never.T, strict=True
+    ):  # of a post that is labelled in one file, that one counts
+        found[key(example)] = found.get(key(example), column) & column
+    return found
 
 
 def _logits(model: Classifier, path: Path, examples: Sequence[Example]) -> torch.Tensor:

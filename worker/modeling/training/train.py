@@ -29,7 +29,7 @@ from worker.modeling.training.network import (
 )
 from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
 from worker.modeling.training.recipe import Recipe
-from worker.modeling.training.training_set import TrainingSet, fold_of, read_training_set
+from worker.modeling.training.training_set import TrainingSet, read_training_set
 from worker.modeling.writing import write_text
 
 PROGRESS_STEPS = 100
@@ -103,7 +103,7 @@ class _Run:
             recipe.max_length,
             head=recipe.head,
             sources=sources,
-            fold=fold_of(recipe),
+            fold=data.fold,
             normalisation=recipe.normalisation,
         )
         self.model = Classifier(encoder, config, recipe.dropout).to(device())

@@ -13,7 +13,7 @@ from torch import Tensor
 from worker.core.errors import Fatal
 from worker.model.tokenizer import encode, special_token
 from worker.modeling.posts.examples import Example, digest_of, read_examples, read_unlabelled, sides, tokenise
-from worker.modeling.posts.folds import Fold, left_out
+from worker.modeling.posts.folds import Fold, parts_of
 from worker.modeling.posts.overlap import without_dev
 from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
@@ -36,7 +36,7 @@ class TrainingSet:
     `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
     `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
-    what teachers said of them, and which way targets, weights and offsets are made of these.
+    what teachers said of them, and which way targets, weights and offsets are made of these. `fold`: what was left out.
     """
 
     rows: list[list[int]]
@@ -50,6 +50,7 @@ class TrainingSet:
     twins: dict[int, list[tuple[int, int]]]
     occluded: dict[int, list[int]]
     digest: str
+    fold: Fold | None
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -59,7 +60,7 @@ class TrainingSet:
 
 def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] = ()) -> TrainingSet:
     """Read, tokenise and combine the files of `recipe`, without posts of `dev`. Raises Fatal naming what is wrong."""
-    examples = read_posts(recipe, dev)
+    examples, fold = _read(recipe, dev)
     if recipe.shuffle_labels:
         examples = _shuffled(examples, recipe.seed)
     sources = tuple(dict.fromkeys(e.source for e in examples if e.labelled))
@@ -87,6 +88,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
         twins=_by_first(find_pairs(examples) if recipe.pair_weight else []),
         occluded=_occluded(examples, tokenizer, recipe) if recipe.explanation_weight else {},
         digest=digest,
+        fold=fold,
     )
 
 
@@ -118,10 +120,18 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     Raises Fatal where none are left, a weight is of no source or label of them, or a label has one value in all of them
     and there is no teacher.
     """
-    found = _train_and_clean(recipe)
+    return _read(recipe, dev)[0]
+
+
+def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | None]:
+    """`read_posts`, and what `fold` left out."""
+    balanced, fold = bool(recipe.clean), None
+    found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
+    found += [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
     if recipe.fold is not None:
-        _, hidden = left_out(found, recipe.fold, recipe.folds)
-        found = [e for e, never in zip(found, hidden, strict=True) if not never]
+        digests, parts = parts_of(found, recipe.folds)
+        fold = Fold(recipe.fold, recipe.folds, digests)
+        found = [e for e, part in zip(found, parts, strict=True) if part != recipe.fold]
     found += [e for name in recipe.unlabelled for e in read_unlabelled(Path(name), len(recipe.labels))]
     found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
     if not found:
@@ -135,18 +145,7 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
                 f"training data: the label {label!r} has {len(values)} value(s) in all files of --train: a "
                 "classifier needs posts with and without it; null means unknown, 0 means without"
             )
-    return found
-
-
-def fold_of(recipe: Recipe) -> Fold | None:
-    """Which part of the posts `read_posts` leaves out."""
-    return None if recipe.fold is None else left_out(_train_and_clean(recipe), recipe.fold, recipe.folds)[0]
-
-
-def _train_and_clean(recipe: Recipe) -> list[Example]:
-    balanced = bool(recipe.clean)
-    found = [e for name in recipe.train for e in read_examples(Path(name), recipe.labels, recipe.soft_labels, balanced)]
-    return found + [e for name in recipe.clean for e in read_examples(Path(name), recipe.labels, one_sided=True)]
+    return found, fold
 
 
 def _occluded(examples: Sequence[Example], tokenizer: Tokenizer, recipe: Recipe) -> dict[int, list[int]]:
