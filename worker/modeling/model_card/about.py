@@ -11,9 +11,10 @@ from worker.core.errors import Fatal
 class About(BaseModel):
     """`encoder`, `vocabulary`: what they were, whose, and under what licence. `make`: the command that makes the bundle.
 
-    `licence`: that of the bundle itself, which its data may decide. `teachers`: whose scores it learnt, and what they were made from. `data`: Markdown about posts that their files'
-    names do not tell, such as copies and selections of others. `use`, `limits`: Markdown: what it is for, and what it
-    cannot do. `probes`: made-up sentences whose scores the card shows; choose those that it gets wrong, too.
+    `licence`: that of the bundle itself, which its data may decide. `teachers`: whose scores it learnt, and what they
+    were made from. `data`: Markdown about posts that their files' names do not tell, such as copies and selections of
+    others. `use`, `limits`: Markdown: what it is for, and what it cannot do. `probes`: made-up sentences whose scores the
+    card shows; choose those that it gets wrong, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -153,9 +153,8 @@ def _unseen(folds: Sequence[tuple[Fold | None, Path]], examples: Sequence[Exampl
             [part == fold.part or e.source not in fold.digests for e, part in zip(examples, own, strict=True)]
         )
     found: dict[str, torch.Tensor] = {}
-    for example, column in zip(
-        examples, never.T, strict=True
-    ):  # of a post that is labelled in one file, that one counts
+    # Of a post that is in two files, one of them unlabelled, the other counts.
+    for example, column in zip(examples, never.T, strict=True):
         found[key(example)] = found.get(key(example), column) & column
     return found
 
