@@ -22,7 +22,6 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 TWICE := $(OUT)/unlabelled/perturbed-twice.jsonl
-AGAIN := $(OUT)/unlabelled/perturbed-again.jsonl
 NAME := english-hate-offensive
 VERSION := 2.5.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
@@ -50,8 +49,6 @@ $(COPIES): $(LABELLED)
 	$(MODEL) perturb --posts $^ --out $@
 $(TWICE): $(LABELLED)
 	$(MODEL) perturb --posts $^ --copies 2 --out $@
-$(AGAIN): $(LABELLED)
-	$(MODEL) perturb --posts $^ --copies 2 --seed 1 --out $@
 
 $(REDDIT): $(TEXTS)
 	$(MODEL) select --scores $(KEPT) --texts $^ --out $@ --clean-out $(CLEAN)
@@ -91,21 +88,15 @@ $(OUT)/mean/metrics.json: $(OUT)/student/metrics.json $(OUT)/other/metrics.json
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
 # What was learnt from other students goes.
 $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(REDDIT)
-	rm -rf $(@D) $(addprefix $(OUT)/small,-first -first-teachers.npz -teachers.npz) $(OUT)/small
+	rm -rf $(@D) $(OUT)/students.npz $(OUT)/small
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-# Two passes over two copies of each post, then one over two others: what is short is not what the students know but posts that
-# they speak of. Each has scores of its own: copies of another seed have the names of the first ones. `deep`, the best of the
-# three by far, is given twice: its say counts double.
-TAUGHT = $(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(patsubst %/,%,$(dir $(STUDENTS) $(OUT)/deep/)) \
-  --scores $(@D)-teachers.npz --teacher-weight 1 --train $(DATA)/toxigen.train.jsonl $(MADE_UP) --dev $(DEV) $(NORMALISE) \
-  --dropout 0.1 --average 0.999 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
-
-$(OUT)/small-first/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(TWICE) $(REDDIT) $(MADE_UP)
-	$(TAUGHT) --unlabelled $(TWICE) $(REDDIT) --epochs 2
-
-$(OUT)/small/metrics.json: $(OUT)/small-first/metrics.json $(AGAIN)
-	$(TAUGHT) --unlabelled $(AGAIN) $(REDDIT) --epochs 1
+# Two copies of each post, because what is short is not what the students know but posts that they speak of. `deep`, the best of
+# the three by far, is given twice: its say counts double.
+$(OUT)/small/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(TWICE) $(REDDIT) $(MADE_UP)
+	$(MODEL) distill --encoder $(<D) --out $(@D) --teacher $(patsubst %/,%,$(dir $(STUDENTS) $(OUT)/deep/)) \
+	  --scores $(OUT)/students.npz --teacher-weight 1 --unlabelled $(TWICE) $(REDDIT) --train $(DATA)/toxigen.train.jsonl $(MADE_UP) \
+	  --dev $(DEV) $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
 
 $(OUT)/bundle/manifest.json: $(OUT)/small/metrics.json
 	$(MODEL) export --classifier $(<D) --out $(@D) --name $(NAME) --version $(VERSION) \
