@@ -92,15 +92,20 @@ def test_bundles_are_small_and_cost_what_they_may(name: str, size: int) -> None:
         assert (row["auroc_cost"] or 0) <= 0.003
 
 
-def test_bundled_scores_mean_what_they_say() -> None:
-    evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
+@pytest.mark.parametrize(
+    ("measured", "most"),
+    [("evaluation-all.json", 0.03), ("evaluation.json", 0.04)],  # which of them calibrated nothing, and are half as many
+)
+def test_bundled_scores_mean_what_they_say(measured: str, most: float) -> None:
+    evaluation = json.loads((BUNDLED_MODEL / measured).read_text())
     errors = {row["label"]: row["ece"] for row in evaluation["pooled"]}
     assert errors.keys() == {"hate", "offensive"}
-    assert max(errors.values()) <= 0.03
+    assert max(errors.values()) <= most
 
 
-def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts_or_on_one_source_of_them() -> None:
-    evaluation = json.loads((BUNDLED_MODEL / "evaluation-all.json").read_text())
+@pytest.mark.parametrize("measured", ["evaluation-all.json", "evaluation.json"])
+def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts_or_on_one_source_of_them(measured: str) -> None:
+    evaluation = json.loads((BUNDLED_MODEL / measured).read_text())
     rows = {(row["file"], row["label"]): row["auroc"] for row in evaluation["rows"]}
     stands = set()
     for floor in evaluation["floors"]:
