@@ -94,7 +94,10 @@ def test_bundles_are_small_and_cost_what_they_may(name: str, size: int) -> None:
 
 @pytest.mark.parametrize(
     ("measured", "most"),
-    [("evaluation-all.json", 0.03), ("evaluation.json", 0.04)],  # which of them calibrated nothing, and are half as many
+    [
+        ("evaluation-all.json", 0.03),
+        ("evaluation.json", 0.04),
+    ],  # which of them calibrated nothing, and are half as many
 )
 def test_bundled_scores_mean_what_they_say(measured: str, most: float) -> None:
     evaluation = json.loads((BUNDLED_MODEL / measured).read_text())
@@ -104,7 +107,9 @@ def test_bundled_scores_mean_what_they_say(measured: str, most: float) -> None:
 
 
 @pytest.mark.parametrize("measured", ["evaluation-all.json", "evaluation.json"])
-def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts_or_on_one_source_of_them(measured: str) -> None:
+def test_bundled_model_ranks_better_than_tfidf_trained_on_the_same_posts_or_on_one_source_of_them(
+    measured: str,
+) -> None:
     evaluation = json.loads((BUNDLED_MODEL / measured).read_text())
     rows = {(row["file"], row["label"]): row["auroc"] for row in evaluation["rows"]}
     stands = set()
