@@ -41,11 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
             name: value for name in ("count", "clean", "pool", "seed") if (value := getattr(chosen, name)) is not None
         }
         if chosen.scores and given:
-            raise Fatal(
-                f"select --{next(iter(given))}: --scores name the posts themselves: leave it out, or give --bundle"
-            )
+            raise Fatal(f"--{next(iter(given))}: --scores name the posts themselves: leave it out, or give --bundle")
         if not chosen.clean_out and given.setdefault("clean", 0):
-            raise Fatal("select --clean: needs --clean-out, where clean posts are written")
+            raise Fatal("--clean: needs --clean-out, where clean posts are written")
         wanted = Selection(longest=chosen.longest, **given)
         scored = TeacherScores.read(chosen.scores) if chosen.scores else load_named(chosen.bundle)
         try:
