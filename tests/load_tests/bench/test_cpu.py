@@ -27,7 +27,7 @@ def test_a_childs_time_is_its_parents() -> None:
         assert shell.stdout is not None
         shell.stdout.readline()
         used = sample({"shell": shell.pid, "own": os.getpid()}).used
-        assert used["shell"] >= 0.5
+        assert used["shell"] >= 0.5 - 0.04  # two counters for each of two processes, each of whole ticks (10 ms)
         assert used["own"] <= time.process_time() + 0.1
         shell.communicate(b"\n")
 
