@@ -1,5 +1,6 @@
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,7 @@ def test_failure_is_one_line_that_says_what_to_change(
         "select --bundle {path} --texts {path} --out {path} --clean -4",
         "select --bundle {path} --texts {path} --out {path} --pool 0",
         "select --bundle {path} --texts {path} --out {path} --longest -1",
+        "warm-start {path} --out {path} --layers a",
     ],
 )
 def test_count_that_cannot_be_is_refused_by_its_option(
@@ -155,7 +157,8 @@ def test_count_that_cannot_be_is_refused_by_its_option(
 ) -> None:
     with pytest.raises(SystemExit):
         main(arguments.format(path=tmp_path / "missing").split())
-    assert f"argument {arguments.split()[-2]}: invalid" in capsys.readouterr().err
+    *_, option, value = arguments.split()
+    assert re.search(rf"argument {option}: '{value}' is no whole number from [01] on", capsys.readouterr().err)
 
 
 WITHOUT_MODELING = """

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from worker.modeling.commands.numbers import positive_integer
+from worker.modeling.commands.numbers import counts, positive_integer
 from worker.modeling.commands.training_options import choice, read_normalisation
 
 _TEXTS = (
@@ -25,9 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "and --texts), a directory (model.onnx, or Hugging Face's BERT, ELECTRA or SqueezeBERT), or a hub id",
     )
     parser.add_argument("--out", type=Path, required=True, help="encoder directory to write: new or empty")
-    parser.add_argument(
-        "--layers", type=layer_numbers, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)"
-    )
+    parser.add_argument("--layers", type=counts, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")
     parser.add_argument("--factorise", type=int, metavar="DIMENSIONS", help="factorise the embeddings, such as to 128")
     parser.add_argument("--texts", type=Path, nargs="+", default=[], help=_TEXTS)
     parser.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
@@ -58,8 +56,3 @@ def add(parser: argparse.ArgumentParser) -> None:
             )
 
     parser.set_defaults(run=run)
-
-
-def layer_numbers(text: str) -> tuple[int, ...]:
-    """Parse whole numbers, separated by commas. Raises ValueError."""
-    return tuple(map(int, text.split(",")))
