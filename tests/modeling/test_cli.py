@@ -150,6 +150,7 @@ def test_failure_is_one_line_that_says_what_to_change(
         "select --bundle {path} --texts {path} --out {path} --pool 0",
         "select --bundle {path} --texts {path} --out {path} --longest -1",
         "warm-start {path} --out {path} --layers a",
+        "warm-start {path} --out {path} --layers -1",
     ],
 )
 def test_count_that_cannot_be_is_refused_by_its_option(
