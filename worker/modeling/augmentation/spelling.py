@@ -4,16 +4,14 @@ The trick must be no signal in itself: every post is as likely to be picked what
 abusive-looking words (where it has any) and on harmless ones alike. Labels stay those of the source.
 """
 
-import json
 import random
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar
-from worker.modeling.posts.lines import read_lines
+from worker.modeling.posts.lines import read_rows
 from worker.text.encodable import encodable
 
 _LEET = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7+", "l": "1", "b": "8", "g": "9"}
@@ -126,9 +124,7 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     Labels and votes are copied; a label with one value in the whole file is left unknown, as in training. Which posts
     and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
     """
-    rows = list(filter(None, read_lines(path, "a labelled post", _row)))
-    if not rows:
-        raise Fatal(f"{path}: holds no posts")
+    rows = read_rows(path, "a labelled post", _row)
     names = {label for row in rows for label in row["labels"]}
     known = {label for label in names if len({row["labels"].get(label) for row in rows} - {None}) > 1}
     source = path.name.split(".")[0]
@@ -145,9 +141,5 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     return found
 
 
-def _row(line: str) -> dict[str, Any]:
-    """Nothing of a blank line."""
-    if not line.strip():
-        return {}
-    row = json.loads(line)
+def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "id": row["id"], "text": encodable(row["text"]), "labels": dict(row["labels"])}

@@ -36,6 +36,7 @@ TOLERANCE = 1e-5
 """Largest difference of a hidden state from its source, float32. Measured: 4e-6 (summation order)."""
 
 REPORT = "warm_start.json"
+# What `card` follows to tell of earlier trainings.
 _HISTORY = ("metrics.json", REPORT, "pretrain.json", "restored.json")
 
 
