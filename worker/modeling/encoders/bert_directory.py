@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import (
     AutoTokenizer,
@@ -23,7 +20,13 @@ from transformers import (
 )
 
 from worker.core.errors import Fatal
-from worker.modeling.encoders.electra_weights import electra_model, from_squeezebert, keep_layers, probe_difference
+from worker.modeling.encoders.electra_weights import (
+    electra_model,
+    from_squeezebert,
+    keep_layers,
+    probe_difference,
+    states_of,
+)
 from worker.modeling.encoders.vocabulary import read_tokenizer
 
 _KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
@@ -60,20 +63,13 @@ def from_hugging_face(
     lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if lacking:
         raise Fatal(f"warm-start: {source}: its weights lack {', '.join(lacking[:3])} and so on")
-    original.eval()
     if kind == "squeezebert":
         original.encoder.layers = keep_layers(original.encoder.layers, layers)
     else:
         original.encoder.layer = keep_layers(original.encoder.layer, layers)
         original.config.num_hidden_layers = len(original.encoder.layer)
     model = _as_electra(original, kind)
-
-    def states(ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.no_grad():
-            found: NDArray[np.float32] = original(input_ids=torch.from_numpy(ids)).last_hidden_state.numpy()
-        return found
-
-    return model, tokenizer, probe_difference(model, states, tokenizer)
+    return model, tokenizer, probe_difference(model, states_of(original), tokenizer)
 
 
 def _as_electra(original: Any, kind: str) -> ElectraModel:

