@@ -72,7 +72,7 @@ def test_runs_pair_variants_and_leave_the_source_out(
     def spy(own: Recipe, dev: tuple[Path, ...], out: Path, seconds: float, halves: tuple[Half]) -> dict[str, Any]:
         assert (seconds, halves) == (7, ("selection",))
         texts = "".join(Path(name).read_text() for name in own.train)
-        weights = own.source_weights
+        weights = own.source_weights | own.source_offsets
         seen.append(
             (own.seed, own.normalisation, [Path(n).name for n in own.train], [d.name for d in dev], texts, weights)
         )
@@ -82,11 +82,13 @@ def test_runs_pair_variants_and_leave_the_source_out(
 
     monkeypatch.setattr(module, "train", spy)
     what = Ablation(posts=120, seeds=2, left_out="chat", only=("emoji",))
-    base = dataclasses.replace(recipe(encoder, sources), source_weights={"chat": 2.0})
+    base = dataclasses.replace(
+        recipe(encoder, sources), source_weights={"chat": 2.0}, source_offsets={"chat:hate": -1.0}
+    )
     ablate(base, sources[2:], tmp_path / "out", what, checkpoint_seconds=7)
 
     assert len(seen) == 8
-    weighted: dict[str, float] = {"chat": 2.0}
+    weighted: dict[str, float] = {"chat": 2.0, "chat:hate": -1.0}
     assert [row[-1] for row in seen] == [weighted, weighted, {}, {}] * 2  # none for what is not there
     domain, changed, outside, outside_changed, *_ = seen
     assert (domain[1], changed[1]) == (Normalisation(), Normalisation(emoji="names"))

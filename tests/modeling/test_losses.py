@@ -63,9 +63,20 @@ def test_weights_of_sources_and_positives_scale_what_is_learnt(encoder: Path, po
     assert data.weights[1, 1] == 0
 
 
-@pytest.mark.parametrize("weights", [{"source_weights": {"hate": 2.0}}, {"positive_weights": {"made": 2.0}}])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"source_weights": {"hate": 2.0}},
+        {"positive_weights": {"made": 2.0}},
+        {"source_offsets": {"made:mars": 1.0}},
+        {"source_offsets": {"mars:hate": 1.0}},
+    ],
+)
 def test_weight_of_no_such_source_or_label_is_refused(encoder: Path, posts: Path, weights: dict[str, Any]) -> None:
-    with pytest.raises(Fatal, match=r"-weight (hate: .* there are made|made: .* there are hate, offensive)$"):
+    with pytest.raises(
+        Fatal,
+        match=r"-(weight|offset) (hate: .* there are made|made: .* there are hate, offensive|.*mars.*: .* there are made:hate, made:offensive)$",
+    ):
         built(encoder, recipe(encoder, posts, **weights))
 
 
@@ -127,6 +138,19 @@ def test_log_odds_are_of_each_source_and_its_copies_less_those_of_all(
     half = [0.5 * math.log(odds / pooled) for odds, pooled in ((1 / 3, 4 / 4), (1 / 2, 2 / 5))]
     made, others, none = half, [0.0, half[1]], [0.0, 0.0]
     torch.testing.assert_close(data.offsets, torch.tensor([*[made] * 4, *[others] * 3, none, made, none]))
+
+
+def test_offsets_of_a_source_are_added_to_its_log_odds(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.jsonl", ("rain and the sun", 1, 1), ("the sun", 0, 0))
+    copy = tmp_path / "copies.jsonl"
+    copy.write_text(json.dumps({"id": "c", "text": "the women", "source": "a:b"}) + "\n")
+    chosen = recipe(encoder, posts, source_priors=1.0, unlabelled=(str(copy),))
+    chosen = dataclasses.replace(chosen, train=(str(posts), str(other)))
+    _, plain, _ = built(encoder, chosen)
+    offsets = {"other:hate": -1.5, "made:offensive": 0.5, "a:b:hate": 2.0}
+    _, data, _ = built(encoder, dataclasses.replace(chosen, source_offsets=offsets))
+    added = torch.tensor([*[[0.0, 0.5]] * 4, *[[-1.5, 0.0]] * 2, [2.0, 0.0]])
+    torch.testing.assert_close(data.offsets - plain.offsets, added)
 
 
 @pytest.mark.parametrize("heads", [0.0, 0.5])

@@ -74,10 +74,21 @@ def test_everything_that_was_learnt_from_is_named() -> None:
 def test_other_teachers_are_told_by_what_sets_them_apart() -> None:
     taught = Run(RECIPE | {"teacher_scores": "a.npz"})
     elsewhere = {"train": ["davidson.train.jsonl"], "source_weights": {"davidson": 2.0}, "clean": ["/o/c.jsonl"]}
-    other = Run(RECIPE | {"seed": 4, **elsewhere})
+    other = Run({**taught.recipe, "seed": 4, **elsewhere})
     text = origin(TOLD, [taught, taught], {"other": other})
     assert "the first training above but for: seed 4, source_weights davidson 2.0, clean c.jsonl." in text
     assert "but for: nothing." in origin(TOLD, [taught], {"other": taught})
+
+
+def test_training_from_before_an_option_was_there_is_told_from_one_that_chose_it() -> None:
+    before: dict[str, Any] = {"teacher_scores": "a.npz"}
+    usual, chosen = (before | {"source_offsets": offsets} for offsets in ({}, {"a:hate": -1.0}))
+    for first, other, told in (
+        (before, usual, "nothing"),
+        (before, chosen, "source_offsets a:hate -1.0"),
+        (chosen, before, "source_offsets none"),
+    ):
+        assert f"but for: {told}." in origin(TOLD, [Run(RECIPE | first)], {"other": Run(RECIPE | other)})
 
 
 def test_mean_of_trainings_is_told_by_what_sets_them_apart() -> None:

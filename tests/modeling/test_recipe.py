@@ -1,5 +1,6 @@
 """Recipes that no training could follow are refused before anything is read."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
+from worker.modeling.commands.training_options import add_training_options, read_recipe
 from worker.modeling.training.recipe import Recipe
 
 DEV = (Path("dev.jsonl"),)
@@ -69,6 +71,22 @@ def test_every_command_that_trains_refuses_before_it_reads(
     assert main(given.split()) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "offset", ["davidson=-1", "davidson:=1", ":hate=1", "davidson:hate=", "davidson:hate=x", "a:b=inf"]
+)
+def test_source_offset_that_is_none_is_refused(offset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--encoder", "none", "--train", "none", "--out", "none", "--source-offset", offset])
+    assert "expected SOURCE:LABEL=LOGITS" in capsys.readouterr().err
+
+
+def test_source_offsets_reach_the_recipe() -> None:
+    parser = argparse.ArgumentParser()
+    add_training_options(parser)
+    given = ["--encoder", "e", "--train", "t", "--out", "o", "--source-offset", "a:hate=-1", "a:b:offensive=0.5"]
+    assert read_recipe(parser.parse_args(given)).source_offsets == {"a:hate": -1.0, "a:b:offensive": 0.5}
 
 
 @pytest.mark.parametrize("weight", ["davidson=-1", "davidson=", "=1", "davidson"])

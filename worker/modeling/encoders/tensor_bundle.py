@@ -1,9 +1,10 @@
 """Reads TensorFlow's V2 checkpoints: `PREFIX.index`, a LevelDB table of names, and one file of raw tensors beside it.
 
-By itself, because TensorFlow is half a gigabyte to read one format (tensorflow/core/util/tensor_bundle). Float32 tensors in
-one data file, the table uncompressed, as TensorFlow writes it.
+By itself, because TensorFlow is half a gigabyte to read one format (tensorflow/core/util/tensor_bundle). Of that format it
+knows what BERT's checkpoint needs: float32 tensors in one data file, a table that is not compressed.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from worker.core.errors import Fatal
 _FOOTER = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")  # of LevelDB's tables
 _FLOAT32 = 1  # DataType.DT_FLOAT
-_TYPE, _SHAPE, _OFFSET, _SIZE = 1, 2, 4, 5  # fields of BundleEntryProto
+_TYPE, _SHAPE, _SHARD, _OFFSET, _SIZE = 1, 2, 3, 4, 5  # fields of BundleEntryProto
+_DIMENSION = 2  # of TensorShapeProto
 
 
 def read_bundle(prefix: Path) -> dict[str, NDArray[np.float32]]:
@@ -24,14 +26,16 @@ def read_bundle(prefix: Path) -> dict[str, NDArray[np.float32]]:
     try:
         table = prefix.with_name(prefix.name + ".index").read_bytes()
         data = np.memmap(prefix.with_name(prefix.name + ".data-00000-of-00001"), mode="r")
-        return {name.decode(): _tensor(data, entry) for name, entry in _entries(table) if name}  # "" is the header
-    except (OSError, ValueError, IndexError, KeyError) as error:
+        entries = dict(_entries(table))
+        entries.pop(b"")  # the header
+        return {name.decode(): _tensor(data, entry) for name, entry in entries.items()}
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
         raise Fatal(f"warm-start: {prefix}: no checkpoint of TensorFlow's with float32 tensors: {error}") from error
 
 
 def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = table[-_FOOTER:]
-    if not footer.endswith(_MAGIC):
+    if len(footer) < _FOOTER or not footer.endswith(_MAGIC):
         raise ValueError("its index is no LevelDB table")
     _, position = _handle(footer, 0)  # of the meta index, which TensorFlow leaves empty
     index, _ = _handle(footer, position)
@@ -51,10 +55,14 @@ def _block(table: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes
         shared, position = _varint(block, position)
         added, position = _varint(block, position)
         length, position = _varint(block, position)
+        if shared > len(key):
+            break
         key = key[:shared] + block[position : position + added]
         position += added
         yield key, block[position : position + length]
         position += length
+    if position != end:
+        raise ValueError("its index is damaged")
 
 
 def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
@@ -65,10 +73,12 @@ def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
 
 def _tensor(data: NDArray[np.uint8], entry: bytes) -> NDArray[np.float32]:
     found = dict(_fields(entry))
-    if found[_TYPE] != _FLOAT32:
-        raise ValueError(f"a tensor of type {found[_TYPE]!r}")
-    shape = [dict(_fields(size)).get(1, 0) for _, size in _fields(found.get(_SHAPE, b""))]
-    offset, size = found.get(_OFFSET, 0), found[_SIZE]  # protobuf leaves zeros out
+    kind, offset, size = found.get(_TYPE), found.get(_OFFSET, 0), found.get(_SIZE, 0)  # protobuf leaves zeros out
+    if kind != _FLOAT32 or found.get(_SHARD):
+        raise ValueError(f"a tensor of type {kind}, in file {found.get(_SHARD, 0)}")
+    shape = [dict(_fields(size)).get(1, 0) for field, size in _fields(found.get(_SHAPE, b"")) if field == _DIMENSION]
+    if size != 4 * math.prod(shape) or offset + size > len(data):
+        raise ValueError(f"a tensor of {size} bytes from {offset}, of shape {shape}, in a file of {len(data)}")
     return data[offset : offset + size].view("<f4").reshape(shape)
 
 

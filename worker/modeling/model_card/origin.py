@@ -21,6 +21,8 @@ KINDS = {
 """By the recipe's name for a list of files."""
 ONE_VALUE = "A label that has only one value in a whole source {} there."
 _ELSEWHERE = {*KINDS, "encoder", "teacher_scores", "seed", "max_length", "labels", "head"}
+_USUAL = asdict(Recipe(encoder="", train=()))
+"""What a recipe has that does not say otherwise; one from before an option was there says nothing of it."""
 
 
 def origin(told: About, runs: Sequence[Run], teachers: Mapping[str, Run] = MappingProxyType({})) -> str:
@@ -93,7 +95,10 @@ def _beside(name: str, recipe: Mapping[str, Any], first: Mapping[str, Any]) -> s
 
 
 def _changed(recipe: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    told, known = ({k: _plain(value, None) or "none" for k, value in each.items()} for each in (recipe, first))
+    told, known = (
+        {name: _plain(each.get(name, _USUAL.get(name)), None) or "none" for name in dict.fromkeys((*each, *_USUAL))}
+        for each in (recipe, first)
+    )
     return ", ".join(f"{k} {value}" for k, value in told.items() if value != known.get(k)) or "nothing"
 
 
@@ -118,12 +123,11 @@ def _factorised(start: Mapping[str, Any]) -> str:
 
 def _choices(recipe: Mapping[str, Any]) -> str:
     """What the recipe says that its default does not, as a table; files are named elsewhere."""
-    usual = asdict(Recipe(encoder="", train=()))
     always = ("epochs", "learning_rate", "batch_size", "dropout")
     lines = ["| option | value |", "|---|---|"]
     for name, value in recipe.items():
-        if name not in _ELSEWHERE and (name in always or value != usual.get(name)):
-            lines.append(f"| {name} | {_plain(value, usual.get(name))} |")
+        if name not in _ELSEWHERE and (name in always or value != _USUAL.get(name)):
+            lines.append(f"| {name} | {_plain(value, _USUAL.get(name))} |")
     return "\n".join(lines)
 
 

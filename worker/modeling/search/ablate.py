@@ -156,7 +156,10 @@ def _run(recipe: Recipe, setting: _Setting, out: Path, what: Ablation, run: Run,
     names = {plain_name(path) for path in setting.train}
     chosen = tuple(str(path) for path in sample if path.name in names)
     if run.setting != IN_DOMAIN:
-        recipe = replace(recipe, source_weights={k: w for k, w in recipe.source_weights.items() if k != what.left_out})
+        weights = {k: w for k, w in recipe.source_weights.items() if k != what.left_out}
+        lost = {f"{what.left_out}:{label}" for label in recipe.labels}
+        offsets = {k: x for k, x in recipe.source_offsets.items() if k not in lost}
+        recipe = replace(recipe, source_weights=weights, source_offsets=offsets)
     metrics = train(
         replace(recipe, train=chosen), setting.dev, _directory(out, run), checkpoint_seconds, halves=("selection",)
     )

@@ -20,7 +20,8 @@ class Recipe:
     `teacher_scores`: the cache of `distill`; `teacher_weight`: the teacher's share of the target where the source has
     a label of its own (where it has none, the teacher is all there is).
     `source_heads`: weight of the loss of one additional head for each source. `source_priors`: the share of its source's
-    log-odds of a label (less those of all sources) that is added to a post's logit in the loss. `pair_weight`: weight of
+    log-odds of a label (less those of all sources) that is added to a post's logit in the loss; `source_offsets`: what is
+    added besides, by "source:label". `pair_weight`: weight of
     the margin loss on opposite pairs. `explanation_weight`: weight of the squared contribution of identity terms (Kennedy
     et al. 2020). `hidden_weight`: weight of the distance from the hidden states of `hidden_teacher`.
     `fold`: the one of `folds` parts of the labelled posts that is left out, so that a teacher can be asked about posts
@@ -55,6 +56,7 @@ class Recipe:
     soft_labels: bool = True
     source_heads: float = 0.0
     source_priors: float = 0.0
+    source_offsets: dict[str, float] = field(default_factory=dict)
     source_weights: dict[str, float] = field(default_factory=dict)
     positive_weights: dict[str, float] = field(default_factory=dict)
     pair_weight: float = 0.0

@@ -32,7 +32,7 @@ class TrainingSet:
     `rows`: token ids. `targets`, `weights`: float32 [posts, labels]; a weight of 0 is an unknown label.
     `known`: float32 [posts, labels], 1 where the source itself has a label (its own head learns nothing else), with
     `labels` float32 [posts, labels] beside. `offsets`: float32 [posts, labels], `source_priors` of the
-    log-odds of the post's source, less those of all sources, added to the logits in the loss.
+    log-odds of the post's source, less those of all sources, and `source_offsets`, added to the logits in the loss.
     `source`: int64 [posts], an index into `sources`, -1 for unlabelled posts.
     `twins`: for a position, the pairs of near-twins (the one whose first label is 1 first) it is the first of.
     `occluded`: token ids of the posts that name a group, without the name. `digest`: of the posts, their labels and
@@ -75,7 +75,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
-    offsets = recipe.source_priors * _log_odds(examples, labels, known)
+    offsets = recipe.source_priors * _log_odds(examples, labels, known) + _offsets(examples, recipe)
     return TrainingSet(
         rows=tokenise(tokenizer, examples, recipe.max_length, recipe.normalisation),
         targets=targets,
@@ -114,10 +114,16 @@ def _log_odds(examples: Sequence[Example], labels: Tensor, known: Tensor) -> Ten
     return found
 
 
+def _offsets(examples: Sequence[Example], recipe: Recipe) -> Tensor:
+    """`source_offsets` of each post's source, float32 [posts, labels]."""
+    given = recipe.source_offsets
+    return torch.tensor([[given.get(f"{e.source}:{label}", 0.0) for label in recipe.labels] for e in examples])
+
+
 def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     """The posts of all files of a recipe: labelled, clean, unlabelled; but none whose text is in a file of `dev`.
 
-    Raises Fatal where none are left, a weight is of no source or label of them, or a label has one value in all of them
+    Raises Fatal where none are left, a weight or offset is of no source or label of them, or a label has one value in all of them
     and there is no teacher.
     """
     return _read(recipe, dev)[0]
@@ -136,7 +142,9 @@ def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | No
     found = without_dev(found, dev)  # after the folds: what is left out decides no other post's part
     if not found:
         raise Fatal("training data: --fold and --dev leave none of the posts of --train")
-    _check_names("--source-weight", recipe.source_weights, dict.fromkeys(e.source for e in found))
+    sources = dict.fromkeys(e.source for e in found)
+    _check_names("--source-weight", recipe.source_weights, sources)
+    _check_names("--source-offset", recipe.source_offsets, [f"{s}:{label}" for s in sources for label in recipe.labels])
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     for k, label in enumerate(recipe.labels):
         values = sides(found, k)
