@@ -59,6 +59,17 @@ def test_every_head_of_a_post_is_predicted_as_its_own_linear_layer_says(classifi
     assert predict_heads(Classifier.load(classifiers[2]), rows).shape == (3, 1, 2)
 
 
+def test_head_of_a_source_says_nothing_of_labels_that_it_never_learnt(classifiers: list[Path]) -> None:
+    model = Classifier.load(classifiers[0])
+    assert model.config.source_labels == {"earth": LABELS, "mars": LABELS}
+    model.config = dataclasses.replace(model.config, source_labels={"earth": ("hate",)})
+    rows = [[2, 7, 8, 3], [2, 9, 3], [2, 5, 6, 10, 11, 3]]
+    heads, found = predict_heads(model, rows), predict_logits(model, rows, [0, 1, -1])
+    expected = heads[:, 0].clone()
+    expected[0, 0] = (heads[0, 0, 0] + heads[0, 1, 0]) / 2
+    torch.testing.assert_close(found, expected)
+
+
 def test_several_classifiers_speak_with_the_mean_of_their_logits(classifiers: list[Path], data: list[Path]) -> None:
     rows = measure(classifiers[:2], data, "offensive", {})
     assert [row.name for row in rows] == [COMMON, "earth", "mars", "best mean"]
@@ -99,7 +110,7 @@ def test_what_cannot_be_compared_is_refused(classifiers: list[Path], data: list[
         measure([trained, headless], data, "hate", {})
     venus = tmp_path / "venus.dev.jsonl"
     venus.write_bytes(data[0].read_bytes())
-    with pytest.raises(Fatal, match=r"has no head of venus .*, but of: earth mars"):
+    with pytest.raises(Fatal, match=r"has no head of venus .* that learnt hate, but of: earth mars"):
         measure([trained], [venus], "hate", {})
     with pytest.raises(Fatal, match=r"--label 'spam': .* hate offensive"):
         measure([trained], data, "spam", {})

@@ -209,7 +209,8 @@ def test_each_way_of_training_learns_and_is_read_back(
     assert held_out(train(longer, [dev], tmp_path)) > 0.85
     model = Classifier.load(tmp_path)
     assert model.config.head == longer.head
-    assert model.config.sources == (("made",) if longer.source_heads else ())
+    assert model.config.source_labels == ({"made": longer.labels} if longer.source_heads else {})
+    assert model.config.sources == tuple(model.config.source_labels)
 
 
 def test_training_stops_when_it_no_longer_gets_better_and_keeps_the_best(

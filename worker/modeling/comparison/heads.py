@@ -82,10 +82,11 @@ def _load(path: Path, label: str, sources: Sequence[str]) -> Classifier:
     model = Classifier.load(path).to(device())
     if label not in model.config.labels:
         raise Fatal(f"--label {label!r}: {path} has the labels {' '.join(model.config.labels)}")
-    if lacking := [name for name in sources if name not in model.config.sources]:
+    taught = [name for name, known in model.config.source_labels.items() if label in known]
+    if lacking := [name for name in sources if label not in model.config.source_labels.get(name, ())]:
         raise Fatal(
-            f"--classifier {path}: has no head of {lacking[0]} (the first part of a file's name in --data), but of: "
-            f"{' '.join(model.config.sources) or 'no source; `train --source-heads` makes them'}"
+            f"--classifier {path}: has no head of {lacking[0]} (the first part of a file's name in --data) that learnt {label}, "
+            f"but of: {' '.join(taught) or 'no source; `train --source-heads` makes them'}"
         )
     return model
 

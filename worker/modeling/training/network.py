@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +33,8 @@ Head = Literal["cls", "lstm"]
 class ClassifierConfig:
     """What a trained classifier directory says about itself, beside the encoder's own config.json.
 
-    `sources`: the names of the additional heads, one for each source, that training kept (they are never served).
+    `sources`: the names of the additional heads, one for each source, that training kept (they are never served), and
+    `source_labels`, by source, the labels that its posts taught its head: of the others it knows nothing.
     `fold`: which part of the labelled posts it was trained without.
     """
 
@@ -42,6 +43,7 @@ class ClassifierConfig:
     problem_type: str = "multi_label_classification"
     head: Head = "cls"
     sources: tuple[str, ...] = ()
+    source_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     fold: Fold | None = None
     normalisation: Normalisation = AS_WRITTEN
 
@@ -221,16 +223,22 @@ def predict_logits(
 ) -> Tensor:
     """Logits float32 [posts, labels], in the order of `rows`; batches are cut from the rows by length.
 
-    Where `sources` gives a post's source (not -1), the mean of the common head's logits and its source's.
+    Where `sources` gives a post's source (not -1), the mean of the common head's logits and its source's, of those labels
+    that the source's head learnt.
     """
+    known = model.config.source_labels
+    learnt = torch.tensor(
+        [[label in known.get(source, ()) for label in model.config.labels] for source in model.config.sources]
+    )
 
     def logits(features: Tensor, chosen: Sequence[int]) -> Tensor:
         common: Tensor = model.out(features).float()
         if sources is None or model.sources is None:
             return common
-        own = torch.tensor([sources[i] for i in chosen], device=features.device)
-        both = (common + model.source_logits(features, own).float()) / 2
-        return torch.where(own[:, None] >= 0, both, common)
+        own = torch.tensor([sources[i] for i in chosen])
+        speaks = (learnt[own] & (own >= 0)[:, None]).to(features.device)
+        both = (common + model.source_logits(features, own.to(features.device)).float()) / 2
+        return torch.where(speaks, both, common)
 
     return _predict(model, rows, logits, (len(model.config.labels),), batch_size)
 

@@ -97,12 +97,13 @@ class _Run:
         encoder = load_encoder(Path(recipe.encoder), recipe.encoder_dropout)
         measured = {"dev": [path.name for path in dev], "dev_sha256": [dev.digest for dev in self.dev]}
         self.identity = {**asdict(recipe), **recipe.digests(), "posts_sha256": data.digest, **measured}
-        sources = data.sources if recipe.source_heads else ()
+        taught = data.labels_of_sources(recipe.labels) if recipe.source_heads else {}
         config = ClassifierConfig(
             recipe.labels,
             recipe.max_length,
             head=recipe.head,
-            sources=sources,
+            sources=tuple(taught),
+            source_labels=taught,
             fold=data.fold,
             normalisation=recipe.normalisation,
         )

@@ -57,6 +57,14 @@ class TrainingSet:
         """All near-twins."""
         return [pair for pairs in self.twins.values() for pair in pairs]
 
+    def labels_of_sources(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """By source, those of `labels`, the recipe's, that it knows of some post."""
+        some = [self.known[self.source == number].any(dim=0).tolist() for number in range(len(self.sources))]
+        return {
+            source: tuple(label for label, known in zip(labels, row, strict=True) if known)
+            for source, row in zip(self.sources, some, strict=True)
+        }
+
 
 def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] = ()) -> TrainingSet:
     """Read, tokenise and combine the files of `recipe`, without posts of `dev`. Raises Fatal naming what is wrong."""
