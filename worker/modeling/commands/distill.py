@@ -14,6 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     teachers.add_argument("--teacher", type=Path, nargs="*", default=[], help="classifier directories (from train)")
     teachers.add_argument("--scores", type=Path, required=True, help=_SCORES)
     teachers.add_argument("--teacher-weight", type=float, default=0.5, help=_WEIGHT)
+    teachers.add_argument("--tfidf-share", type=_share, nargs="*", default=[], metavar="LABEL=SHARE", help=_TFIDF)
     teachers.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="posts without labels (from select)")
     teachers.add_argument("--hidden-weight", type=float, default=0.0, help=_HIDDEN)
     add_training_options(parser)
@@ -31,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             unlabelled=tuple(map(str, chosen.unlabelled)),
             teacher_scores=str(chosen.scores),
             teacher_weight=chosen.teacher_weight,
+            tfidf_shares=dict(chosen.tfidf_share),
             hidden_teacher=str(chosen.teacher[0]) if chosen.hidden_weight else None,
             hidden_weight=chosen.hidden_weight,
         )
@@ -41,9 +43,24 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _share(text: str) -> tuple[str, float]:
+    label, _, value = text.partition("=")
+    try:
+        share = float(value)
+    except ValueError:
+        share = -1.0
+    if not (label and 0 <= share <= 1):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected LABEL=SHARE, from 0 to 1, such as offensive=0.5")
+    return label, share
+
+
 _SCORES = (
     "file of the teachers' logits by source and id (.npz, no text): read where it exists, and completed by --teacher; "
     "with all posts in it, no teacher is needed"
 )
 _WEIGHT = "the teachers' share of the target where the source has a label of its own (default 0.5)"
+_TFIDF = (
+    "let TF-IDF of words and characters, fitted on the labelled posts, be a teacher too, with this share of a label's "
+    "logits (default: none); for few posts, in a language whose words the vocabulary cuts to pieces"
+)
 _HIDDEN = "weight of the difference of hidden states' similarities, student's and teacher's (default 0: off)"

@@ -19,6 +19,7 @@ from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.teacher_scores import TeacherScores
+from worker.modeling.training.tfidf import mix_in
 from worker.text.normalise import normalise
 
 _MADE = "log-odds less those of all sources"
@@ -77,6 +78,7 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     targets, weights, digest = labels, known, f"{digest_of(examples)} {_MADE}"
     if recipe.teacher_scores:
         said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
+        said = mix_in(said, examples, recipe.labels, recipe.tfidf_shares)
         own = known * (1 - recipe.teacher_weight)
         digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
         targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
@@ -154,6 +156,7 @@ def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | No
     _check_names("--source-weight", recipe.source_weights, sources)
     _check_names("--source-offset", recipe.source_offsets, [f"{s}:{label}" for s in sources for label in recipe.labels])
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
+    _check_names("--tfidf-share", recipe.tfidf_shares, recipe.labels)
     for k, label in enumerate(recipe.labels):
         values = sides(found, k)
         if len(values) < 2 and not recipe.teacher_scores:
