@@ -45,12 +45,28 @@ def test_seed_alone_decides(forum: Path) -> None:
     assert copies_of(forum, "--seed", "1") != first
 
 
+def test_share_of_the_words_can_be_exchanged(forum: Path) -> None:
+    before = {row["id"]: row["text"].split() for row in map(json.loads, forum.read_text().splitlines())}
+
+    def kept(*options: str) -> float:
+        rows = copies_of(forum, *options)
+        shares = [
+            len(set(r["text"].split()) & set(before[r["id"].split("-")[0]])) / len(r["text"].split()) for r in rows
+        ]
+        return sum(shares) / len(shares)
+
+    assert kept("--exchanged", "0") == 1
+    assert kept("--exchanged", "0.9") < kept("--exchanged", "0.5") < kept() < 1
+    assert copies_of(forum, "--exchanged", "0.5")[0]["id"] == "0-copy-0.5-0"
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
         ('{"id": "a", "text": "two words"}\n', "", "no post of at least 4 words"),
         ("not json\n", "", ":1: not a post"),
         ('{"id": "a", "text": "one two three four"}\n', "--copies 0", "--copies"),
+        ('{"id": "a", "text": "one two three four"}\n', "--exchanged 0.95", "--exchanged 0.95: from 0 to 0.9"),
     ],
 )
 def test_what_cannot_be_perturbed_is_refused(

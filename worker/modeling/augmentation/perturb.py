@@ -18,27 +18,31 @@ from worker.modeling.writing import write_text
 LEFT_OUT = 0.1
 EXCHANGED = 0.1
 CUT = 0.25
-"""Share of the words left out, and of those exchanged for another word of the file; share of posts cut to a part."""
+"""Share of the words left out, and (unless told) of those exchanged for another word of the file; of posts cut to a part."""
 _FEWEST = 4
 """Words from which on a post is perturbed at all."""
 
 
-def perturb(files: Sequence[Path], copies: int, seed: int, out: Path) -> int:
+def perturb(files: Sequence[Path], copies: int, seed: int, out: Path, exchanged: float = EXCHANGED) -> int:
     """Write `copies` of every post of `files` that has at least four words; return how many there are.
 
-    What a copy looks like depends on the seed, the file and the post alone. Raises Fatal where a file cannot be read.
+    What a copy looks like depends on the seed, the file, the post and the share `exchanged` alone. Raises Fatal where a
+    file cannot be read.
     """
     if copies < 1:
         raise Fatal("--copies: 1 or more")
+    if not 0 <= exchanged <= 1 - LEFT_OUT:
+        raise Fatal(f"--exchanged {exchanged}: from 0 to {1 - LEFT_OUT}: a share of {LEFT_OUT} is left out besides")
     check_names(files)
-    rows = [row for path in files for row in _copies(read_unlabelled(path, 1), copies, seed)]
+    rows = [row for path in files for row in _copies(read_unlabelled(path, 1), copies, seed, exchanged)]
     if not rows:
         raise Fatal(f"--posts: no post of at least {_FEWEST} words in {', '.join(map(str, files))}")
     write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return len(rows)
 
 
-def _copies(posts: Sequence[Example], copies: int, seed: int) -> Iterator[dict[str, object]]:
+def _copies(posts: Sequence[Example], copies: int, seed: int, exchanged: float) -> Iterator[dict[str, object]]:
+    name = "copy" if exchanged == EXCHANGED else f"copy-{exchanged}"  # ids tell copies of both kinds apart
     every = [word for post in posts for word in _words(post.text)]
     for post in posts:
         words = _words(post.text)
@@ -46,11 +50,11 @@ def _copies(posts: Sequence[Example], copies: int, seed: int) -> Iterator[dict[s
             continue
         for copy in range(copies):
             draw = random.Random(f"perturb/{seed}/{post.source}/{post.id}/{copy}")
-            text = " ".join(_perturbed(words, every, draw))
-            yield {"id": f"{post.id}-copy-{copy}", "text": text, "labels": {}, "source": post.source}
+            text = " ".join(_perturbed(words, every, draw, exchanged))
+            yield {"id": f"{post.id}-{name}-{copy}", "text": text, "labels": {}, "source": post.source}
 
 
-def _perturbed(words: Sequence[str], every: Sequence[str], draw: random.Random) -> list[str]:
+def _perturbed(words: Sequence[str], every: Sequence[str], draw: random.Random, exchanged: float) -> list[str]:
     if draw.random() < CUT:
         length = draw.randint(max(2, len(words) // 2), len(words) - 1)
         start = draw.randint(0, len(words) - length)
@@ -58,7 +62,7 @@ def _perturbed(words: Sequence[str], every: Sequence[str], draw: random.Random) 
     found = []
     for word in words:
         chance = draw.random()
-        if chance < EXCHANGED:
+        if chance < exchanged:
             found.append(draw.choice(every))
         elif chance < 1 - LEFT_OUT:
             found.append(word)

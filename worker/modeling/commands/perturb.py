@@ -11,11 +11,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--posts", type=Path, nargs="+", required=True, metavar="FILE", help="JSON Lines of posts")
     parser.add_argument("--out", type=Path, required=True, help="JSON Lines file to write, without labels")
     parser.add_argument("--copies", type=int, default=1, help="of every post (default: 1)")
+    parser.add_argument("--exchanged", type=float, default=0.1, metavar="SHARE", help=_EXCHANGED)
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same copies (default: 0)")
 
     def run(chosen: argparse.Namespace) -> None:
         from worker.modeling.augmentation.perturb import perturb
 
-        print(f"{chosen.out}: {perturb(chosen.posts, chosen.copies, chosen.seed, chosen.out):,} posts")
+        print(
+            f"{chosen.out}: {perturb(chosen.posts, chosen.copies, chosen.seed, chosen.out, chosen.exchanged):,} posts"
+        )
 
     parser.set_defaults(run=run)
+
+
+_EXCHANGED = (
+    "of the words, for others of the file (default: 0.1); with half of them exchanged nothing is left to recognise, "
+    "and a student learns what its teachers think of words"
+)
