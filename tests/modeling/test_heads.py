@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.cli import main
 from worker.modeling.comparison.heads import COMMON, Judged, compare, markdown, measure
-from worker.modeling.posts.examples import read_examples, tokenise
-from worker.modeling.training.network import Classifier, collate, predict_heads, predict_logits
+from worker.modeling.posts.examples import Example, read_examples, tokenise
+from worker.modeling.training.network import CONFIG, Classifier, collate, predict_heads, predict_logits
 from worker.modeling.training.recipe import Recipe
+from worker.modeling.training.teachers import score
 from worker.modeling.training.train import train
 
 LABELS = ("hate", "offensive")
@@ -102,6 +104,33 @@ def test_best_mixture_is_of_the_heads_that_know_their_own_source() -> None:
     assert lines[3].startswith("| head of a |")
     assert lines[6].startswith(f"| mixture of best margin (+{rows[-1].margin(floors):.4f}): ")
     assert lines[7].startswith("| floor | 0.970 | 0.600 |")
+
+
+def test_scores_know_which_labels_a_teachers_heads_speak_of(
+    classifiers: list[Path], data: list[Path], tmp_path: Path
+) -> None:
+    posts = [
+        Example(str(i), "the sun and the rain", (None, None), source) for i, source in enumerate(("earth", "mars"))
+    ]
+    teacher, cache = tmp_path / "teacher", tmp_path / "scores.npz"
+    shutil.copytree(classifiers[0], teacher)
+    config = json.loads((teacher / CONFIG).read_text())
+
+    def say(labels: dict[str, list[str]]) -> None:
+        (teacher / CONFIG).write_text(json.dumps(config | {"source_labels": labels}))
+
+    say({"earth": ["hate"], "mars": []})
+    earth, mars = score([teacher], posts, cache, LABELS).logits_of(posts)
+    assert earth[0] != mars[0]  # one text, and two words on it
+    assert earth[1] == mars[1]
+    say({"earth": ["hate"], "mars": ["hate"]})
+    with pytest.raises(Fatal, match=r"scores of the teachers teacher:.* not of teacher:"):
+        score([teacher], posts, cache, LABELS)
+    say({})
+    with pytest.raises(Fatal, match="trained before a classifier said which labels"):
+        score([teacher], posts, tmp_path / "new.npz", LABELS)
+    with pytest.raises(Fatal, match="trained before a classifier said which labels"):
+        measure([teacher], data, "hate", {})
 
 
 def test_what_cannot_be_compared_is_refused(classifiers: list[Path], data: list[Path], tmp_path: Path) -> None:

@@ -125,13 +125,18 @@ def test_own_head_of_a_source_learns_its_labels_beside_the_common_one(encoder: P
     assert model.sources.weight.grad.abs().sum() > 0
 
 
-def test_labels_of_a_source_are_those_it_knows_of_some_post(encoder: Path, posts: Path, tmp_path: Path) -> None:
+def test_labels_of_a_source_are_those_it_has_both_values_of(encoder: Path, posts: Path, tmp_path: Path) -> None:
     graver = write(
         tmp_path / "graver.jsonl", ("rain and the sun", 1, None), ("the sun", 0, None), ("the rain", 1, None)
     )
     chosen = dataclasses.replace(recipe(encoder, posts), train=(str(posts), str(graver)))
     _, data, _ = built(encoder, chosen)
     assert data.labels_of_sources(chosen.labels) == {"made": ("hate", "offensive"), "graver": ("hate",)}
+    always = write(tmp_path / "always.jsonl", ("rain and the sun", 1, 1), ("the sun", 0, 1))
+    clean = write(tmp_path / "clean.jsonl", ("the home", 0, 0))  # with it, `offensive` is known of the others too
+    chosen = dataclasses.replace(chosen, train=(str(posts), str(always)), clean=(str(clean),))
+    _, data, _ = built(encoder, chosen)
+    assert data.labels_of_sources(chosen.labels) == {"made": ("hate", "offensive"), "always": ("hate",), "clean": ()}
 
 
 def test_log_odds_are_of_each_source_and_its_copies_less_those_of_all(

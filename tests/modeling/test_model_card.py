@@ -91,6 +91,13 @@ def test_training_from_before_an_option_was_there_is_told_from_one_that_chose_it
         assert f"but for: {told}." in origin(TOLD, [Run(RECIPE | first)], {"other": Run(RECIPE | other)})
 
 
+def test_posts_whose_labels_tfidf_learnt_are_told_as_labelled() -> None:
+    scored = RECIPE | {"teacher_scores": "a.npz", "teacher_weight": 1, "tfidf_shares": {"hate": 0.5}}
+    text = origin(TOLD, [Run(scored)])
+    assert "only the teachers' scores were learnt" not in text
+    assert "| tfidf_shares | hate 0.5 |" in text
+
+
 def test_mean_of_trainings_is_told_by_what_sets_them_apart() -> None:
     text = origin(TOLD, [Run(RECIPE, averaged=[RECIPE | {"seed": 7}, RECIPE | {"seed": 8, "epochs": 2}])])
     assert (

@@ -57,7 +57,10 @@ def test_share_of_the_words_can_be_exchanged(forum: Path) -> None:
 
     assert kept("--exchanged", "0") == 1
     assert kept("--exchanged", "0.9") < kept("--exchanged", "0.5") < kept() < 1
-    assert copies_of(forum, "--exchanged", "0.5")[0]["id"] == "0-copy-0.5-0"
+    some = copies_of(forum, "--exchanged", "0.5")
+    assert some[0]["id"] == "0-copy-0.5-0"
+    same = [len(a["text"].split()) == len(b["text"].split()) for a, b in zip(some, copies_of(forum), strict=True)]
+    assert sum(same) < 0.7 * len(same)  # cut elsewhere, too
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ DEV = (Path("dev.jsonl"),)
         ({"fold": 2, "folds": 2}, "--fold 2: must be from 0 to below --folds 2"),
         ({"fold": -1}, "--fold -1"),
         ({"teacher_weight": 1.5}, "--teacher-weight"),
+        ({"tfidf_shares": {"hate": 1.5}, "teacher_scores": "s.npz"}, "--tfidf-shares .* from 0 to 1"),
+        ({"tfidf_shares": {"hate": 0.5}}, "--tfidf-shares .* beside other teachers' scores"),
         ({"weight_decay": -1.0}, "--weight-decay"),
         ({"source_heads": -1.0}, "--source-heads"),
         ({"source_priors": 1.5}, "--source-priors 1.5: must be from 0 to 1"),

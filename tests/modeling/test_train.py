@@ -106,6 +106,18 @@ def test_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert parts["epochs"] == whole["epochs"]
 
 
+def test_checkpoint_from_before_an_option_was_there_goes_on(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    chosen = recipe(encoder, posts)
+    train(chosen, [], tmp_path)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    older = {name: value for name, value in json.loads(state["recipe"]).items() if name != "source_offsets"}
+    torch.save(state | {"recipe": json.dumps(older)}, tmp_path / "checkpoint.pt")
+    train(chosen, [], tmp_path)
+    torch.save(state | {"recipe": json.dumps(older)}, tmp_path / "checkpoint.pt")
+    with pytest.raises(Fatal, match=r"another recipe \(source_offsets\)"):
+        train(dataclasses.replace(chosen, source_offsets={"posts:hate": 1.0}), [], tmp_path)
+
+
 def test_checkpoint_of_another_recipe_or_other_posts_is_refused_and_the_result_stays(
     encoder: Path, posts: Path, dev: Path, tmp_path: Path
 ) -> None:

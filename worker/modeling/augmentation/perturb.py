@@ -42,16 +42,16 @@ def perturb(files: Sequence[Path], copies: int, seed: int, out: Path, exchanged:
 
 
 def _copies(posts: Sequence[Example], copies: int, seed: int, exchanged: float) -> Iterator[dict[str, object]]:
-    name = "copy" if exchanged == EXCHANGED else f"copy-{exchanged}"  # ids tell copies of both kinds apart
+    kind = "" if exchanged == EXCHANGED else f"{exchanged}-"  # ids tell copies of both kinds apart, and their draws do
     every = [word for post in posts for word in _words(post.text)]
     for post in posts:
         words = _words(post.text)
         if len(words) < _FEWEST:
             continue
         for copy in range(copies):
-            draw = random.Random(f"perturb/{seed}/{post.source}/{post.id}/{copy}")
+            draw = random.Random(f"perturb/{seed}/{post.source}/{post.id}/{kind}{copy}")
             text = " ".join(_perturbed(words, every, draw, exchanged))
-            yield {"id": f"{post.id}-{name}-{copy}", "text": text, "labels": {}, "source": post.source}
+            yield {"id": f"{post.id}-copy-{kind}{copy}", "text": text, "labels": {}, "source": post.source}
 
 
 def _perturbed(words: Sequence[str], every: Sequence[str], draw: random.Random, exchanged: float) -> list[str]:

@@ -61,6 +61,7 @@ _SCORES = (
 _WEIGHT = "the teachers' share of the target where the source has a label of its own (default 0.5)"
 _TFIDF = (
     "let TF-IDF of words and characters, fitted on the labelled posts, be a teacher too, with this share of a label's "
-    "logits (default: none); for few posts, in a language whose words the vocabulary cuts to pieces"
+    "logits (default: none; fitted anew at each start, --scores hold nothing of it); for few posts, in a language whose words "
+    "the vocabulary cuts to pieces"
 )
 _HIDDEN = "weight of the difference of hidden states' similarities, student's and teacher's (default 0: off)"

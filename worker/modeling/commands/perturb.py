@@ -24,7 +24,4 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-_EXCHANGED = (
-    "of the words, for others of the file (default: 0.1); with half of them exchanged nothing is left to recognise, "
-    "and a student learns what its teachers think of words"
-)
+_EXCHANGED = "of the words, for others of the file (default: 0.1); half of them leaves little of a post to recognise"

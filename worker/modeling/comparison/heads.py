@@ -19,7 +19,7 @@ from worker.model.tokenizer import load_tokenizer
 from worker.modeling.evaluation.metrics import table
 from worker.modeling.posts.examples import Example, source_of, tokenise
 from worker.modeling.posts.labelled import check_names, read_labelled
-from worker.modeling.training.network import Classifier, device, predict_heads
+from worker.modeling.training.network import Classifier, device, predict_heads, refuse_unsaid
 
 COMMON = "common head"
 MIXTURES = 2_000
@@ -82,6 +82,7 @@ def _load(path: Path, label: str, sources: Sequence[str]) -> Classifier:
     model = Classifier.load(path).to(device())
     if label not in model.config.labels:
         raise Fatal(f"--label {label!r}: {path} has the labels {' '.join(model.config.labels)}")
+    refuse_unsaid(model.config, path)
     taught = [name for name, known in model.config.source_labels.items() if label in known]
     if lacking := [name for name in sources if label not in model.config.source_labels.get(name, ())]:
         raise Fatal(

@@ -56,7 +56,7 @@ def _block(table: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes
         added, position = _varint(block, position)
         length, position = _varint(block, position)
         if shared > len(key):
-            break
+            raise ValueError("its index is damaged")
         key = key[:shared] + block[position : position + added]
         position += added
         yield key, block[position : position + length]

@@ -64,7 +64,10 @@ def _run(run: Run) -> str:
     recipe = run.recipe
     every = (recipe, *run.averaged)
     files = {kind: [*dict.fromkeys(name for each in every for name in each.get(kind, ()))] for kind in KINDS}
-    if all(each.get("teacher_scores") and each.get("teacher_weight") == 1 for each in every):
+    if all(
+        each.get("teacher_scores") and each.get("teacher_weight") == 1 and not each.get("tfidf_shares")
+        for each in every
+    ):  # TF-IDF learns the labels of `train`
         files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
     posts = "\n\n".join(f"{heading}\n\n{_files(files[kind])}" for kind, heading in KINDS.items() if files[kind])
     return f"""\

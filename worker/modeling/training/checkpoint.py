@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -42,8 +43,10 @@ def read(path: Path, remedy: str = "remove it to start anew") -> dict[str, Any]:
     return content
 
 
-def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `save` wrote; None where there is no checkpoint.
+def load(
+    path: Path, recipe: Mapping[str, Any], usual: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any] | None:
+    """What `save` wrote; None where there is no checkpoint. `usual`: what a recipe from before an option was there had.
 
     Raises Fatal where the file is damaged or belongs to a run with another recipe.
     """
@@ -51,7 +54,7 @@ def load(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     state = read(path)
     try:
-        found = json.loads(state["recipe"])
+        found = {**json.loads(json.dumps(dict(usual))), **json.loads(state["recipe"])}
     except (KeyError, TypeError, ValueError) as error:
         raise Fatal(f"{path}: no checkpoint of this program ({error}); remove it to start anew") from error
     wanted = json.loads(json.dumps(recipe))

@@ -115,11 +115,8 @@ class Classifier(nn.Module):
     @classmethod
     def load(cls, directory: Path) -> "Classifier":
         """Read what `save` wrote. Raises Fatal where the directory is no trained classifier."""
-        if not (directory / CONFIG).is_file():
-            raise Fatal(f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one")
+        config = read_config(directory)
         try:
-            raw = json.loads((directory / CONFIG).read_text())
-            config = TypeAdapter(ClassifierConfig).validate_python(raw)
             model = cls(load_encoder(directory), config)
             head = {k if "." in k else f"out.{k}": v for k, v in load_file(directory / HEAD).items()}
             rest = {f"electra.{name}": value for name, value in model.electra.state_dict().items()}
@@ -128,6 +125,25 @@ class Classifier(nn.Module):
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
         return model.eval()
+
+
+def read_config(directory: Path) -> ClassifierConfig:
+    """What a classifier directory says about itself. Raises Fatal where it is none."""
+    if not (directory / CONFIG).is_file():
+        raise Fatal(f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one")
+    try:
+        return TypeAdapter(ClassifierConfig).validate_python(json.loads((directory / CONFIG).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
+
+
+def refuse_unsaid(config: ClassifierConfig, directory: Path) -> None:
+    """Raise Fatal where nothing says which labels the heads of its sources learnt: they would be asked about the others."""
+    if config.sources and not config.source_labels:
+        raise Fatal(
+            f"{directory}: trained before a classifier said which labels the heads of its sources learnt: call its training "
+            "again, which goes on from its checkpoint"
+        )
 
 
 def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float = 0.0) -> ElectraModel:

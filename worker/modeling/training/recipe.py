@@ -92,6 +92,11 @@ class Recipe:
                 "folds": (self.folds >= 2, "2 or more"),
                 "fold": (self.fold is None or 0 <= self.fold < self.folds, f"from 0 to below --folds {self.folds}"),
                 "teacher_weight": (0 <= self.teacher_weight <= 1, "from 0 to 1"),
+                "tfidf_shares": (
+                    all(0 <= share <= 1 for share in self.tfidf_shares.values())
+                    and bool(self.teacher_scores or not self.tfidf_shares),
+                    "from 0 to 1, beside other teachers' scores",
+                ),
                 "weight_decay": (0 <= self.weight_decay < math.inf, weight),
                 "source_heads": (0 <= self.source_heads < math.inf, weight),
                 "source_priors": (0 <= self.source_priors <= 1, "from 0 to 1"),

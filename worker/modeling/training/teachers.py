@@ -2,6 +2,7 @@
 
 import fcntl
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,14 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
 from worker.modeling.posts.folds import Fold, parts_of
-from worker.modeling.training.network import Classifier, device, predict_logits, weights_digest
+from worker.modeling.training.network import (
+    Classifier,
+    device,
+    predict_logits,
+    read_config,
+    refuse_unsaid,
+    weights_digest,
+)
 from worker.modeling.training.teacher_scores import TeacherScores, key
 
 _PART = 4096
@@ -23,12 +31,13 @@ _PART = 4096
 def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, labels: tuple[str, ...]) -> TeacherScores:
     """Mean logits of `teachers` for all `examples`, taken from `cache` or computed and added to it.
 
-    A teacher with a head for a post's source speaks with the mean of that and its common head; where some teachers
+    A teacher with a head for a post's source speaks with the mean of that and its common head, of the labels that the
+    source taught it; where some teachers
     never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
     is given, where the cache is of other teachers, or where a teacher has other labels than `labels`.
     """
     _check_ids(examples)
-    names = tuple(f"{path.resolve().name}:{weights_digest(path)}" for path in teachers)
+    names = tuple(f"{path.resolve().name}:{_digest(path)}" for path in teachers)
     known, missing = _kept(cache, names, labels, examples)
     if known and not missing:
         return known
@@ -38,6 +47,7 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
         known, missing = _kept(cache, names, labels, examples)  # another run may have scored them meanwhile
         models = [(Classifier.load(path).to(device()), path) for path in teachers]
         for model, path in models:
+            refuse_unsaid(model.config, path)
             if model.config.labels != labels:
                 raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
         known = _score(
@@ -51,6 +61,13 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     if known is None:
         raise Fatal("no posts to score")
     return known
+
+
+def _digest(path: Path) -> str:
+    """Of what decides what a teacher says: its weights, and which labels the heads of its sources speak of."""
+    heads = read_config(path).source_labels
+    said = f"+{zlib.crc32(repr(sorted(heads.items())).encode()):08x}" if heads else ""
+    return weights_digest(path) + said
 
 
 def _kept(

@@ -118,7 +118,7 @@ class _Run:
         self.history: list[Metrics] = []
 
     def resume(self) -> None:
-        state = checkpoint.load(self.out / "checkpoint.pt", self.identity)
+        state = checkpoint.load(self.out / "checkpoint.pt", self.identity, asdict(Recipe(encoder="", train=())))
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished

@@ -17,9 +17,9 @@ from worker.modeling.posts.folds import Fold, parts_of
 from worker.modeling.posts.overlap import without_dev
 from worker.modeling.posts.pairs import find_pairs
 from worker.modeling.posts.subgroups import Mention, mentions
+from worker.modeling.training import tfidf
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.teacher_scores import TeacherScores
-from worker.modeling.training.tfidf import mix_in
 from worker.text.normalise import normalise
 
 _MADE = "log-odds less those of all sources"
@@ -59,12 +59,13 @@ class TrainingSet:
         return [pair for pairs in self.twins.values() for pair in pairs]
 
     def labels_of_sources(self, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """By source, those of `labels`, the recipe's, that it knows of some post."""
-        some = [self.known[self.source == number].any(dim=0).tolist() for number in range(len(self.sources))]
-        return {
-            source: tuple(label for label, known in zip(labels, row, strict=True) if known)
-            for source, row in zip(self.sources, some, strict=True)
-        }
+        """By source, those of `labels`, the recipe's, of which its posts have both values: of one alone nothing is learnt."""
+        found = {}
+        for number, source in enumerate(self.sources):
+            known, high = self.known[self.source == number] > 0, self.labels[self.source == number] >= 0.5
+            both = (known & high).any(dim=0) & (known & ~high).any(dim=0)
+            found[source] = tuple(label for label, learnt in zip(labels, both.tolist(), strict=True) if learnt)
+        return found
 
 
 def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] = ()) -> TrainingSet:
@@ -78,9 +79,11 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     targets, weights, digest = labels, known, f"{digest_of(examples)} {_MADE}"
     if recipe.teacher_scores:
         said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
-        said = mix_in(said, examples, recipe.labels, recipe.tfidf_shares)
         own = known * (1 - recipe.teacher_weight)
         digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
+        if recipe.tfidf_shares:
+            digest += f" {tfidf.RECIPE}"
+            said = tfidf.mix_in(said, examples, recipe.labels, recipe.tfidf_shares, recipe.normalisation)
         targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
@@ -157,6 +160,7 @@ def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | No
     _check_names("--source-offset", recipe.source_offsets, [f"{s}:{label}" for s in sources for label in recipe.labels])
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     _check_names("--tfidf-share", recipe.tfidf_shares, recipe.labels)
+    tfidf.check_shares(recipe.tfidf_shares, found, recipe.labels)
     for k, label in enumerate(recipe.labels):
         values = sides(found, k)
         if len(values) < 2 and not recipe.teacher_scores:
