@@ -35,7 +35,8 @@ def mix_in(
 ) -> Tensor:
     """Other teachers' logits `said` [posts, labels] in which those of TF-IDF have the `shares`, by label.
 
-    Raises Fatal where the labelled posts among `examples` know one value of such a label alone, or hold no word twice.
+    The labelled posts among `examples` know both values of such labels (`check_shares`). Raises Fatal where they hold no word
+    twice.
     """
     shares = {label: share for label, share in shares.items() if share}
     if not shares:
