@@ -116,10 +116,7 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
             f"evaluate --baseline: {', '.join(path.name for path in plan.train)}, given to --train: no label of "
             f"{', '.join(plan.labels)} has both values there, texts of --data left out ({left_out:,})"
         )
-    features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=MOST_FEATURES, sublinear_tf=True),
-        TfidfVectorizer(analyzer="char", ngram_range=(2, 5), min_df=3, max_features=MOST_FEATURES, sublinear_tf=True),
-    )
+    features = tfidf()
     matrix = features.fit_transform(_texts(examples))
     held_out = [features.transform(_texts(found)) for found in sets]
     scores = [np.zeros((len(found), len(learnable))) for found in sets]
@@ -130,6 +127,13 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
         for found, held in zip(scores, held_out, strict=True):
             found[:, column] = model.predict_proba(held)[:, 1]
     return tuple(learnable), scores, left_out
+
+
+def tfidf(shortest: int = 2, fewest: int = 3) -> Any:
+    """What counts words and characters of texts: sequences of `shortest` to 5 characters that `fewest` texts hold."""
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=MOST_FEATURES, sublinear_tf=True)
+    sequences = {"ngram_range": (shortest, 5), "min_df": fewest, "max_features": MOST_FEATURES}
+    return make_union(words, TfidfVectorizer(analyzer="char", sublinear_tf=True, **sequences))
 
 
 def _training_posts(path: Path, labels: Sequence[str]) -> list[Example]:

@@ -8,12 +8,11 @@ posts that it was fitted on it repeats the labels, as any teacher does.
 from collections.abc import Mapping, Sequence
 
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_union
 from torch import Tensor
 
 from worker.core.errors import Fatal
+from worker.modeling.evaluation.baseline import tfidf
 from worker.modeling.posts.examples import Example, sides
 from worker.text.normalise import normalise
 from worker.text.options import Normalisation
@@ -23,7 +22,6 @@ RECIPE = "words 1-2, characters 1-5, min_df 2, 200,000 each, sublinear; liblinea
 
 The penalty is a quarter of the usual one: on 7,900 Korean comments its logits are then as far from 0 as an encoder's.
 """
-_MOST_FEATURES = 200_000
 
 
 def mix_in(
@@ -43,10 +41,7 @@ def mix_in(
         return said
     texts = [normalise(example.text, normalisation).text for example in examples]
     labelled = [i for i, example in enumerate(examples) if example.labelled]
-    features = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=_MOST_FEATURES, sublinear_tf=True),
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 5), min_df=2, max_features=_MOST_FEATURES, sublinear_tf=True),
-    )
+    features = tfidf(shortest=1, fewest=2)
     print(f"TF-IDF: fitting on {len(labelled):,} posts, of {len(texts):,} to speak of", flush=True)
     try:
         features.fit([texts[i] for i in labelled])
