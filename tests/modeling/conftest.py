@@ -12,7 +12,8 @@ from transformers import BertConfig, BertModel, ElectraConfig, ElectraModel
 
 from tests.modeling.published import SHAPE, States, disturbed, saved
 from tests.modeling.tiny import LABELS, MAX_LENGTH, VOCABULARY, write_posts
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 UNKNOWN = "[UNK]"
 torch.set_num_threads(1)  # two threads on two busy CPUs wait for each other

@@ -19,7 +19,8 @@ from worker.modeling.comparison.report import plot
 from worker.modeling.comparison.shapes import ENCODERS, Encoder, own_classifier, parameters
 from worker.modeling.comparison.table import Comparison, Row
 from worker.modeling.posts.halves import half_of
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 TINY = (
     Encoder("small", 2, 16, 8, 2, 32),

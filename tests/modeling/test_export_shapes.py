@@ -13,7 +13,8 @@ from worker.model.session import Session
 from worker.modeling.export.arithmetic import Arithmetic, Float32, Floats, StaticInt8
 from worker.modeling.export.calibrate import extremes
 from worker.modeling.export.electra_graph import build_graph
-from worker.modeling.training.network import Classifier, ClassifierConfig, collate
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier, collate
 
 ROWS = [(2, *range(5, 5 + length), 3) for length in (1, 3, 9, 14)]
 

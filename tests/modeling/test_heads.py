@@ -17,7 +17,8 @@ from worker.model.tokenizer import load_tokenizer
 from worker.modeling.cli import main
 from worker.modeling.comparison.heads import COMMON, Judged, compare, markdown, measure
 from worker.modeling.posts.examples import Example, read_examples, tokenise
-from worker.modeling.training.network import CONFIG, Classifier, collate, predict_heads, predict_logits
+from worker.modeling.training.config import CONFIG
+from worker.modeling.training.network import Classifier, collate, predict_heads, predict_logits
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.teachers import score
 from worker.modeling.training.train import train

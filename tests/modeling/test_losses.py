@@ -10,8 +10,9 @@ from tokenizers import Tokenizer
 
 from worker.core.errors import Fatal
 from worker.modeling.training import teachers
+from worker.modeling.training.config import ClassifierConfig
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import Classifier, ClassifierConfig, collate, load_encoder
+from worker.modeling.training.network import Classifier, collate, load_encoder
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_posts, read_training_set
 

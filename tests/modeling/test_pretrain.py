@@ -20,7 +20,8 @@ from worker.modeling.pretraining.recipe import PretrainRecipe, Shape
 from worker.modeling.pretraining.replaced_tokens import ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
 from worker.modeling.training.checkpoint import save
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 TINY = Shape(layers=2, hidden=64, embedding=32, heads=4, intermediate=128, positions=32)
 WORDS = [a + b for a in "bdfgklmnprst" for b in "ae"]

@@ -19,7 +19,8 @@ from worker.model.tokenizer import load_tokenizer
 from worker.modeling.evaluation.metrics import table
 from worker.modeling.posts.examples import Example, source_of, tokenise
 from worker.modeling.posts.labelled import check_names, read_labelled
-from worker.modeling.training.network import Classifier, device, predict_heads, refuse_unsaid
+from worker.modeling.training.config import refuse_unsaid
+from worker.modeling.training.network import Classifier, device, predict_heads
 
 COMMON = "common head"
 MIXTURES = 2_000

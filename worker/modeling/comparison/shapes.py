@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from transformers import ElectraConfig, ElectraModel
 
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 LABELS = ("hate", "offensive")
 MAX_LENGTH = 128

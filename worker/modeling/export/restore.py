@@ -20,7 +20,8 @@ from worker.modeling.encoders.directories import refuse_full, written_aside
 from worker.modeling.export.constants import Constants
 from worker.modeling.export.electra_graph import EMBEDDINGS, LAYER
 from worker.modeling.export.verify import Agreement, check_agreement
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 REPORT = "restored.json"
 _PROBES = ("what a lovely day", "you people are the worst", "nobody is better than anybody else", "go away, all of you")

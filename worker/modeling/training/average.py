@@ -14,7 +14,8 @@ import torch
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.encoders.directories import written_aside
-from worker.modeling.training.network import Classifier, ClassifierConfig
+from worker.modeling.training.config import ClassifierConfig
+from worker.modeling.training.network import Classifier
 
 METRICS = "metrics.json"
 

@@ -4,12 +4,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -19,33 +18,11 @@ from transformers import ElectraModel
 from worker.core.errors import Fatal
 from worker.model.cpu import has_bfloat16
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.posts.folds import Fold
-from worker.text.options import AS_WRITTEN, Normalisation
+from worker.modeling.training.config import CONFIG, ClassifierConfig, read_config
 
 ENCODER = "model.safetensors"
 _ENCODER_FILES = ("config.json", "tokenizer.json", "model*.safetensors", "pytorch_model*.bin")
 HEAD = "head.safetensors"
-CONFIG = "classifier.json"
-Head = Literal["cls", "lstm"]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierConfig:
-    """What a trained classifier directory says about itself, beside the encoder's own config.json.
-
-    `sources`: the names of the additional heads, one for each source, that training kept (they are never served), and
-    `source_labels`, by source, the labels that its posts taught its head: of the others it knows nothing.
-    `fold`: which part of the labelled posts it was trained without.
-    """
-
-    labels: tuple[str, ...]
-    max_length: int
-    problem_type: str = "multi_label_classification"
-    head: Head = "cls"
-    sources: tuple[str, ...] = ()
-    source_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    fold: Fold | None = None
-    normalisation: Normalisation = AS_WRITTEN
 
 
 class Classifier(nn.Module):
@@ -125,25 +102,6 @@ class Classifier(nn.Module):
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
         return model.eval()
-
-
-def read_config(directory: Path) -> ClassifierConfig:
-    """What a classifier directory says about itself. Raises Fatal where it is none."""
-    if not (directory / CONFIG).is_file():
-        raise Fatal(f"{directory}: no {CONFIG}: not a trained classifier; `moderation-model train` makes one")
-    try:
-        return TypeAdapter(ClassifierConfig).validate_python(json.loads((directory / CONFIG).read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
-
-
-def refuse_unsaid(config: ClassifierConfig, directory: Path) -> None:
-    """Raise Fatal where nothing says which labels the heads of its sources learnt: they would be asked about the others."""
-    if config.sources and not config.source_labels:
-        raise Fatal(
-            f"{directory}: trained before a classifier said which labels the heads of its sources learnt: call its training "
-            "again, which goes on from its checkpoint"
-        )
 
 
 def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float = 0.0) -> ElectraModel:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.core.errors import Fatal
-from worker.modeling.training.network import Head, encoder_digest, weights_digest
+from worker.modeling.training.config import Head
+from worker.modeling.training.network import encoder_digest, weights_digest
 from worker.text.options import AS_WRITTEN, Normalisation
 
 LABELS = ("hate", "offensive")

@@ -14,14 +14,8 @@ from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import Example, tokenise
 from worker.modeling.posts.folds import Fold, parts_of
-from worker.modeling.training.network import (
-    Classifier,
-    device,
-    predict_logits,
-    read_config,
-    refuse_unsaid,
-    weights_digest,
-)
+from worker.modeling.training.config import read_config, refuse_unsaid
+from worker.modeling.training.network import Classifier, device, predict_logits, weights_digest
 from worker.modeling.training.teacher_scores import TeacherScores, key
 
 _PART = 4096

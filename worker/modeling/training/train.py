@@ -18,15 +18,10 @@ from worker.model.tokenizer import load_tokenizer
 from worker.modeling.posts.examples import read_examples
 from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
+from worker.modeling.training.config import ClassifierConfig
 from worker.modeling.training.dev_sets import DevSet, refuse_undecided
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import (
-    Classifier,
-    ClassifierConfig,
-    check_vocabulary,
-    device,
-    load_encoder,
-)
+from worker.modeling.training.network import Classifier, check_vocabulary, device, load_encoder
 from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_training_set
