@@ -108,9 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _end_when_told() -> None:
-    """The first process of a container gets no default action from the kernel: SIGTERM during start-up would be lost."""
+    """The first process of a container gets no default action from the kernel: SIGTERM during start-up would be lost.
+
+    Ends on the spot, as that action would: SystemExit crashes a native module that is just being imported.
+    """
     if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
 
 
 def _run(arguments: argparse.Namespace) -> int:
