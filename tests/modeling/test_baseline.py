@@ -52,6 +52,28 @@ def test_floors_are_the_mixed_one_and_one_of_each_source(train: Path, data: Path
     assert {row["label"] for row in evaluate_floor(found[2])["rows"]} == {"hate"}
 
 
+def test_files_of_one_source_have_one_floor(train: Path) -> None:
+    more, other = train.with_name("here.more.jsonl"), train.with_name("there.train.jsonl")
+    for path in (more, other):
+        path.write_text(train.read_text())
+    assert [(plan.name, plan.train) for plan in plans([train, other, more], LABELS, per_source=True)] == [
+        ("mixed", (train, other, more)),
+        ("here", (train, more)),
+        ("there", (other,)),
+    ]
+    assert [plan.name for plan in plans([train, more], LABELS, per_source=True)] == ["mixed"]
+    with pytest.raises(Fatal, match=r"--train: .*mixed\.train\.jsonl: 'mixed' is the floor of all sources"):
+        plans([train, train.rename(train.with_name("mixed.train.jsonl"))], LABELS, per_source=True)
+
+
+def test_posts_that_hold_no_word_twice_are_too_few(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "few.jsonl"
+    rows = [{"id": text, "text": text, "labels": {"hate": hate}} for hate, text in enumerate("ab")]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(Fatal, match="evaluate --baseline: the posts of --train are too few"):
+        fit_floor(plans([path], LABELS)[0], [data])
+
+
 def test_posts_that_are_measured_are_not_trained_on_whatever_their_case_and_white_space(
     data: Path, tmp_path: Path
 ) -> None:

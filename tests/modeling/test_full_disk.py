@@ -78,16 +78,32 @@ def test_teacher_scores_that_were_there_stay(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize(("room", "name"), [(100, "tokenizer.json"), (20_000, "checkpoint.pt")])
-def test_pretraining_says_what_it_could_not_write(tmp_path: Path, room: int, name: str) -> None:
-    texts = tmp_path / "texts.txt"
+def pretraining(folder: Path) -> PretrainRecipe:
+    texts = folder / "texts.txt"
     texts.write_text("good sun and rain going home again\n" * 200)
     shape = Shape(layers=1, hidden=32, embedding=32, heads=2, intermediate=32, positions=16)
-    recipe = PretrainRecipe((str(texts),), shape=shape, train_vocabulary=60, steps=2, batch_size=4, max_length=16)
+    return PretrainRecipe((str(texts),), shape=shape, train_vocabulary=60, steps=2, batch_size=4, max_length=16)
+
+
+@pytest.mark.parametrize(("room", "name"), [(100, "tokenizer.json"), (20_000, "checkpoint.pt")])
+def test_pretraining_says_what_it_could_not_write(tmp_path: Path, room: int, name: str) -> None:
+    recipe = pretraining(tmp_path)
     with full_disk(room), pytest.raises(Fatal, match=rf"out\.run/{name}: cannot be written"):
         pretrain(recipe, tmp_path / "out", checkpoint_seconds=0)
     assert not list(tmp_path.rglob("*partial*"))
     assert pretrain(recipe, tmp_path / "out")["steps"] == 2
+
+
+def test_pretraining_that_could_not_write_its_encoder_takes_no_step_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (in_the_way := tmp_path / ".out.partial").touch()
+    with pytest.raises(Fatal, match="out: cannot be written"):
+        pretrain(pretraining(tmp_path), tmp_path / "out")
+    assert "discriminator" in capsys.readouterr().out
+    in_the_way.unlink()
+    assert pretrain(pretraining(tmp_path), tmp_path / "out")["steps"] == 2
+    assert "discriminator" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("share", [0.6, 3], ids=["tokenizer", "weights"])

@@ -213,6 +213,14 @@ def test_reference_scores_are_pointed_at_where_the_bundle_has_them(shipped: Path
     (shipped / "reference.json").unlink()
 
 
+@pytest.mark.parametrize("content", ["[]", '{"rows": []}'])
+def test_directory_of_no_training_is_refused(shipped: Path, tmp_path: Path, content: str) -> None:
+    card(shipped, tmp_path)
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(Fatal, match=r"card: .*metrics\.json: of no training"):
+        write_card(shipped, tmp_path, tmp_path / "about.toml", {"Posts": tmp_path / "found.json"})
+
+
 def test_figures_of_another_bundle_are_refused(shipped: Path, tmp_path: Path) -> None:
     card(shipped, tmp_path)
     found, about = tmp_path / "found.json", tmp_path / "about.toml"

@@ -121,12 +121,15 @@ def _joined(parts: list[str], at: int, draw: random.Random) -> str:
 def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]) -> list[dict[str, Any]]:
     """A `share` of the file's posts with spelling tricks, in the file's order, kind "spelling", id "spelling-<id>".
 
-    Labels and votes are copied; a label with one value in the whole file is left unknown, as in training. Which posts
+    Labels and votes are copied; a label with one value in the whole file is left unknown, as in training, and no votes are
+    copied then. Which posts
     and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
     """
     rows = read_rows(path, "a labelled post", _row)
     names = {label for row in rows for label in row["labels"]}
-    known = {label for label in names if len({row["labels"].get(label) for row in rows} - {None}) > 1}
+    values = {label: [v for row in rows if (v := row["labels"].get(label)) is not None] for label in names}
+    known = {label for label, found in values.items() if len({value >= 0.5 for value in found}) > 1}
+    copied_keys = [key for key in _COPIED if key != "votes" or known == names]  # votes would tell of every label
     source = path.name.split(".")[0]
     found = []
     for row in rows:
@@ -136,7 +139,7 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
             continue
         text = disguise(row["text"], abusive, draw)
         if text != row["text"]:
-            copied = {key: row[key] for key in _COPIED if key in row} | {"source": source, "pair": row["id"]}
+            copied = {key: row[key] for key in copied_keys if key in row} | {"source": source, "pair": row["id"]}
             found.append({"id": f"spelling-{row['id']}", "text": text, "labels": labels, "kind": "spelling", **copied})
     return found
 

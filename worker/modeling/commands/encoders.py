@@ -62,11 +62,8 @@ def run(chosen: argparse.Namespace) -> None:
     trained = [tuple(pair.partition("=")[::2]) for pair in chosen.classifier]
     if not all(name and directory for name, directory in trained):
         raise Fatal("encoders: --classifier: give NAME=DIR")
-    texts = (
-        list(islice(read_texts([chosen.posts]), chosen.count))
-        if chosen.posts
-        else made_up(load_tokenizer(chosen.tokenizer), chosen.count)
-    )
+    tokenizer = load_tokenizer(chosen.tokenizer)
+    texts = list(islice(read_texts([chosen.posts]), chosen.count)) if chosen.posts else made_up(tokenizer, chosen.count)
     replaced = {name for name, _ in trained}
     job = Comparison(
         encoders=tuple(e for e in ENCODERS if e.name in wanted and e.name not in replaced),

@@ -90,7 +90,10 @@ def warm_start(
     except OSError as error:  # what is fetched is as large as the model
         raise Fatal(f"warm-start: {source}: cannot be unpacked among temporary files (TMPDIR): {error}") from error
     if not difference <= TOLERANCE:
-        raise Fatal(f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}")
+        raise Fatal(
+            f"warm-start: hidden states differ from the source by {difference:.1e}, over {TOLERANCE:.0e}; of an ONNX export "
+            "without a configuration, --heads tells the number of heads"
+        )
     with written_aside(out) as folder:
         save_tokenizer(tokenizer, folder / "tokenizer.json")
         hardened = load_tokenizer(folder / "tokenizer.json")

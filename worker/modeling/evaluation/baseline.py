@@ -22,9 +22,11 @@ from worker.modeling.writing import write_text
 from worker.text import normalise as normaliser
 from worker.text.normalise import normalise
 
+MIXED = "mixed"
 MOST_FEATURES = 200_000
-"""Of words (1-2) and of characters (2-5) each, the most frequent: more changed nothing but time."""
-RECIPE = f"words 1-2 min_df 2, characters 2-5 min_df 3, {MOST_FEATURES} each, sublinear; liblinear C 1; no text twice"
+"""Of words (1-2) and of characters (1-5) each, the most frequent: more changed nothing but time."""
+FEATURES = f"words 1-2, characters 1-5, min_df 2, {MOST_FEATURES:,} each, sublinear"
+RECIPE = f"{FEATURES}; liblinear C 1; no text twice"
 """Part of a cached score's key: change it with the features or the regression."""
 
 
@@ -49,7 +51,7 @@ class Plan:
         shuffled = "" if self.shuffle_seed is None else f" with labels shuffled (seed {self.shuffle_seed})"
         known = "" if self.left_out is None else f", without {self.left_out:,} whose text is also in the measured files"
         return (
-            f"TF-IDF (words 1-2, characters 2-5) and logistic regression, trained on {trained} posts of "
+            f"TF-IDF (words 1-2, characters 1-5) and logistic regression, trained on {trained} posts of "
             f"{', '.join(path.name for path in self.train)}{known}{shuffled}, threshold 0.5."
         )
 
@@ -70,12 +72,22 @@ def plans(
     shuffle_seed: int | None = None,
     per_source: bool = False,
 ) -> list[Plan]:
-    """The floor of all training files together, and `per_source` one of each file by itself."""
+    """The floor of all training files together, and `per_source` one of each source by itself.
+
+    Raises Fatal without files, and where a source has the first one's name.
+    """
     if not train:
         raise Fatal("evaluate --baseline: give the floor's training files with --train")
-    mixed = Plan("mixed", tuple(train), tuple(labels), most_posts, shuffle_seed)
-    alone = [replace(mixed, name=source_of(path), train=(path,)) for path in train]
-    return [mixed, *alone] if per_source and len(train) > 1 else [mixed]
+    mixed = Plan(MIXED, tuple(train), tuple(labels), most_posts, shuffle_seed)
+    sources: dict[str, list[Path]] = {}
+    for path in train:
+        sources.setdefault(source_of(path), []).append(path)
+    if per_source and MIXED in sources:
+        raise Fatal(
+            f"--train: {sources[MIXED][0]}: {MIXED!r} is the floor of all sources: let the file's name begin otherwise"
+        )
+    alone = [replace(mixed, name=source, train=tuple(paths)) for source, paths in sources.items()]
+    return [mixed, *alone] if per_source and len(alone) > 1 else [mixed]
 
 
 def fit_floor(plan: Plan, data: Sequence[Path], cache: Path | None = None) -> Floor:
@@ -116,8 +128,9 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
             f"evaluate --baseline: {', '.join(path.name for path in plan.train)}, given to --train: no label of "
             f"{', '.join(plan.labels)} has both values there, texts of --data left out ({left_out:,})"
         )
-    features = tfidf()
-    matrix = features.fit_transform(_texts(examples))
+    texts = _texts(examples)
+    features = tfidf(texts, "evaluate --baseline")
+    matrix = features.transform(texts)
     held_out = [features.transform(_texts(found)) for found in sets]
     scores = [np.zeros((len(found), len(learnable))) for found in sets]
     draw = None if plan.shuffle_seed is None else np.random.default_rng(plan.shuffle_seed)
@@ -129,11 +142,17 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
     return tuple(learnable), scores, left_out
 
 
-def tfidf(shortest: int = 2, fewest: int = 3) -> Any:
-    """What counts words and characters of texts: sequences of `shortest` to 5 characters that `fewest` texts hold."""
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=MOST_FEATURES, sublinear_tf=True)
-    sequences = {"ngram_range": (shortest, 5), "min_df": fewest, "max_features": MOST_FEATURES}
-    return make_union(words, TfidfVectorizer(analyzer="char", sublinear_tf=True, **sequences))
+def tfidf(texts: Sequence[str], option: str) -> Any:
+    """What counts words and characters as they are in `texts` (`FEATURES`). Single characters: of Korean, each is a syllable.
+
+    Raises Fatal that names the `option` where no word is in two texts.
+    """
+    options = {"min_df": 2, "max_features": MOST_FEATURES, "sublinear_tf": True}
+    words = TfidfVectorizer(ngram_range=(1, 2), **options)
+    try:
+        return make_union(words, TfidfVectorizer(analyzer="char", ngram_range=(1, 5), **options)).fit(texts)
+    except ValueError as error:
+        raise Fatal(f"{option}: the posts of --train are too few: {error}") from error
 
 
 def _training_posts(path: Path, labels: Sequence[str]) -> list[Example]:

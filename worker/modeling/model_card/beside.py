@@ -38,10 +38,10 @@ def sections(bundle: Path, sha256: str) -> Iterator[str]:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file. Raises Fatal where it cannot be read."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Fatal(f"card: {path}: cannot be read: {error}") from error
-    return content
+    return content if isinstance(content, dict) else {}  # what is looked for in it will not be found
 
 
 def made(path: Path, render: Callable[[], str]) -> str:

@@ -18,7 +18,7 @@ from worker.modeling.evaluation.report import rows_of, summary
 from worker.modeling.model_card.about import read_about
 from worker.modeling.model_card.beside import made, read_json, sections
 from worker.modeling.model_card.origin import origin
-from worker.modeling.model_card.runs import METRICS, Run, runs_of
+from worker.modeling.model_card.runs import Run, read_training, runs_of
 from worker.modeling.writing import write_text
 
 NO_BLOCKING = """\
@@ -68,7 +68,7 @@ def write_card(
             raise Fatal(f"card: {path}: was measured of another bundle: run `moderation-model evaluate` again")
     if len({path.name for path in teachers}) < len(teachers):
         raise Fatal("card: --teachers: two directories have one name, by which the card tells them apart: rename one")
-    taught = {path.name: Run(read_json(path / METRICS)["recipe"]) for path in teachers}
+    taught = {path.name: Run(read_training(path)["recipe"]) for path in teachers}
     half = next(iter(measured.values())).get("half", "all")
     text = "\n".join(
         [

@@ -40,7 +40,7 @@ def runs_of(classifier: Path, later: frozenset[Path] = frozenset()) -> list[Run]
     Raises Fatal where a file cannot be read, or a directory is gone that would tell of an earlier training.
     """
     later |= {classifier.resolve()}
-    metrics = read_json(classifier / METRICS)
+    metrics = read_training(classifier)
     recipe = metrics["recipe"]
     before: list[Run] = []
     start, restored = None, ""
@@ -53,6 +53,16 @@ def runs_of(classifier: Path, later: frozenset[Path] = frozenset()) -> list[Run]
         if (place / RESTORED).is_file():
             restored = "{name} {version}".format_map(read_json(place / RESTORED))
     return [*before, Run(recipe, start, metrics.get("averaged", ()), restored)]
+
+
+def read_training(classifier: Path) -> dict[str, Any]:
+    """What the training of `classifier` left. Raises Fatal where the directory is of none."""
+    metrics = read_json(classifier / METRICS)
+    if "recipe" not in metrics:
+        raise Fatal(
+            f"card: {classifier / METRICS}: of no training: --classifier and --teachers are directories from train or distill"
+        )
+    return metrics
 
 
 def _ancestors(encoder: Path, made: Path) -> Iterator[Path]:

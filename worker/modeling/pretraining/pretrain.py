@@ -95,6 +95,7 @@ class _Run:
             if now - saved > checkpoint_seconds:
                 saved = now
                 self._save()
+        self._save()  # the disk may be full when the encoder is written
         return {
             "recipe": asdict(self.recipe),
             "tokens": self.packed.tokens,
