@@ -65,7 +65,7 @@ def test_bundled_golden_posts_cover_the_decisions(classifier: Classifier) -> Non
 
 SOURCES = (
     *("HateXplain", "Davidson", "Vidgen", "Kennedy", "ToxiGen", "Toxic Spans", "Reddit top 2.5 million"),
-    *("all-MiniLM-L6-v2", "WordPiece", "bge-small-en-v1.5", "e5-small-v2"),
+    *("all-MiniLM-L6-v2", "WordPiece", "bge-small-en-v1.5", "e5-small-v2", "BERT-base"),
 )
 
 
@@ -96,8 +96,8 @@ def test_bundles_are_small_and_cost_what_they_may(name: str, size: int) -> None:
     ("measured", "most"),
     [
         ("evaluation-all.json", 0.03),
-        ("evaluation.json", 0.04),
-    ],  # which of them calibrated nothing, and are half as many
+        ("evaluation.json", 0.045),
+    ],  # of which none calibrated anything, half as many; perfect scores would show .02
 )
 def test_bundled_scores_mean_what_they_say(measured: str, most: float) -> None:
     evaluation = json.loads((BUNDLED_MODEL / measured).read_text())

@@ -1,5 +1,7 @@
 """What users of the Korean bundle may rely on, whoever exports it next."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -36,6 +38,16 @@ def test_its_model_has_at_most_24_megabytes_and_weights_for_every_cpu(classifier
     products = [weights[node.input[1]] for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     assert products
     assert all(np.abs(weight.astype(int)).max() <= 63 for weight in products)
+
+
+@pytest.mark.parametrize("measured", ["evaluation-all.json", "evaluation.json"])
+def test_it_ranks_better_than_tfidf_trained_on_the_same_comments(measured: str, classifier: Classifier) -> None:
+    evaluation = json.loads((classifier.bundle.path / measured).read_text())
+    [floor] = evaluation["floors"]
+    floors = {row["label"]: row["auroc"] for row in floor["rows"]}
+    margins = {row["label"]: row["auroc"] - floors[row["label"]] for row in evaluation["rows"]}
+    assert margins["hate"] > 0.05
+    assert margins["offensive"] > 0.005
 
 
 def test_its_policy_never_blocks(classifier: Classifier) -> None:

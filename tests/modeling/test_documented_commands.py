@@ -26,6 +26,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "out/student/metrics.json",
         "out/other/metrics.json",
         "out/deep/metrics.json",
+        "out/base/metrics.json",
         "out/mean/metrics.json",
         "out/small/metrics.json",
         "out/encoder-128/config.json",

@@ -97,8 +97,8 @@ $(TABLES)/plain/metrics.json: $(ENCODER)/config.json
 $(TABLES)/regularised/metrics.json: $(ENCODER)/config.json
 	$(TERMS) --explanation-weight 1
 
-heads: $(OUT)/bundle/evaluation-all.json $(STUDENT) $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
-	$(MODEL) heads --classifier $(OUT)/student $(OUT)/other $(OUT)/deep --data $(DEV) --floors $<
+heads: $(OUT)/bundle/evaluation-all.json $(OUT)/deep/metrics.json $(OUT)/base/metrics.json
+	$(MODEL) heads --classifier $(OUT)/deep $(OUT)/base $(OUT)/base --data $(DEV) --floors $<
 
 explained: $(patsubst %,$(TABLES)/%.json,occlusion masking gradients)
 $(TABLES)/occlusion.json $(TABLES)/masking.json: $(OUT)/bundle/manifest.json
@@ -108,11 +108,12 @@ $(TABLES)/gradients.json: $(STUDENT)
 	$(MODEL) explain --classifier $(<D) --measure --data $(EXPLAINED) --posts 200 --json $@
 
 encoders: $(TABLES)/encoders/encoders.json
-$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/small/metrics.json $(SHAPES)
+$(TABLES)/encoders/encoders.json: $(STUDENT) $(OUT)/deep/metrics.json $(OUT)/base/metrics.json $(OUT)/small/metrics.json $(SHAPES)
 	rm -rf $(@D)
 	$(MODEL) encoders --out $(@D) --data $(DEV) --count 600 --classifier \
 	  'ELECTRA 6x384=$(OUT)/student' 'ELECTRA 6x384/128=$(OUT)/small' \
-	  'ELECTRA 12x384=$(OUT)/deep' 'TinyBERT 4x312=$(TABLES)/tinybert'
+	  'ELECTRA 12x384=$(OUT)/deep' 'BERT-base 12x768=$(OUT)/base' \
+	  'TinyBERT 4x312=$(TABLES)/tinybert'
 
 # A shape whose own weights cannot be had, from random ones: pretrained shortly, then taught by the students for one pass.
 # (ELECTRA-small's twelve layers learn nothing so: after 1,400 steps of distill, at 3e-4, the loss is still that of the base rates.)
