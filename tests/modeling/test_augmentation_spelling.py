@@ -87,7 +87,9 @@ def test_labels_and_votes_are_the_sources_and_a_label_of_one_value_is_unknown(tm
         assert row["labels"] == {"hate": source["labels"]["hate"], "offensive": None}
         assert "votes" not in row  # of which a training would make the label again
     both = [row | {"labels": {"hate": number % 2, "offensive": number % 2}} for number, row in enumerate(rows)]
-    for row in disguised_posts(write(tmp_path / "a.jsonl", both), 1, 0, ABUSIVE):
+    found = disguised_posts(write(tmp_path / "a.jsonl", both), 1, 0, ABUSIVE)
+    assert found
+    for row in found:
         assert row["votes"] == by_id[row["id"]]["votes"]
 
 

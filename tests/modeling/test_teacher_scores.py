@@ -31,7 +31,8 @@ def test_scores_that_are_kept_are_not_computed_again(
     classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "scores.npz"
-    teachers.score([classifier], POSTS[:5], cache, LABELS)
+    twice = [classifier, classifier]  # whose say counts double, is asked once
+    teachers.score(twice, POSTS[:5], cache, LABELS)
     scored: list[int] = []
 
     def counted(model: Classifier, rows: list[list[int]], sources: list[int]) -> torch.Tensor:
@@ -39,7 +40,7 @@ def test_scores_that_are_kept_are_not_computed_again(
         return predict_logits(model, rows, sources)
 
     monkeypatch.setattr(teachers, "predict_logits", counted)
-    teachers.score([classifier], POSTS, cache, LABELS)
+    teachers.score(twice, POSTS, cache, LABELS)
     teachers.score([], POSTS, cache, LABELS)
     assert scored == [2]
 

@@ -121,8 +121,8 @@ def _joined(parts: list[str], at: int, draw: random.Random) -> str:
 def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]) -> list[dict[str, Any]]:
     """A `share` of the file's posts with spelling tricks, in the file's order, kind "spelling", id "spelling-<id>".
 
-    Labels and votes are copied; a label with one value in the whole file is left unknown, as in training, and no votes are
-    copied then. Which posts
+    Labels and votes are copied; a label that is on one side of 0.5 in the whole file is left unknown, as in training, and then
+    no votes are copied. Which posts
     and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
     """
     rows = read_rows(path, "a labelled post", _row)

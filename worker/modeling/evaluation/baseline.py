@@ -74,7 +74,7 @@ def plans(
 ) -> list[Plan]:
     """The floor of all training files together, and `per_source` one of each source by itself.
 
-    Raises Fatal without files, and where a source has the first one's name.
+    Raises Fatal without files, and where one of several sources is called as the first floor is, MIXED.
     """
     if not train:
         raise Fatal("evaluate --baseline: give the floor's training files with --train")
@@ -82,7 +82,7 @@ def plans(
     sources: dict[str, list[Path]] = {}
     for path in train:
         sources.setdefault(source_of(path), []).append(path)
-    if per_source and MIXED in sources:
+    if per_source and MIXED in sources and len(sources) > 1:
         raise Fatal(
             f"--train: {sources[MIXED][0]}: {MIXED!r} is the floor of all sources: let the file's name begin otherwise"
         )
@@ -142,17 +142,17 @@ def _fit(plan: Plan, sets: Sequence[Sequence[Example]]) -> tuple[tuple[str, ...]
     return tuple(learnable), scores, left_out
 
 
-def tfidf(texts: Sequence[str], option: str) -> Any:
+def tfidf(texts: Sequence[str], wanted_by: str) -> Any:
     """What counts words and characters as they are in `texts` (`FEATURES`). Single characters: of Korean, each is a syllable.
 
-    Raises Fatal that names the `option` where no word is in two texts.
+    Raises Fatal that begins with `wanted_by` where no word is in two texts.
     """
     options = {"min_df": 2, "max_features": MOST_FEATURES, "sublinear_tf": True}
     words = TfidfVectorizer(ngram_range=(1, 2), **options)
     try:
         return make_union(words, TfidfVectorizer(analyzer="char", ngram_range=(1, 5), **options)).fit(texts)
     except ValueError as error:
-        raise Fatal(f"{option}: the posts of --train are too few: {error}") from error
+        raise Fatal(f"{wanted_by}: the posts of --train are too few: {error}") from error
 
 
 def _training_posts(path: Path, labels: Sequence[str]) -> list[Example]:

@@ -38,8 +38,9 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
         raise Fatal(f"{cache}: lacks {len(missing):,} of {len(examples):,} posts: give teachers with --teacher")
     with _alone(cache):
         known, missing = _kept(cache, names, labels, examples)  # another run may have scored them meanwhile
-        models = [(Classifier.load(path).to(device()), path) for path in teachers]
-        for model, path in models:
+        loaded = {path: Classifier.load(path).to(device()) for path in teachers}
+        models = [(loaded[path], path) for path in teachers]
+        for path, model in loaded.items():
             refuse_unsaid(model.config, path)
             if model.config.labels != labels:
                 raise Fatal(f"{path}: a teacher of {' '.join(model.config.labels)}; --labels are {' '.join(labels)}")
@@ -132,12 +133,18 @@ def _digests(teachers: Iterable[str]) -> list[str]:
 
 
 def _mean(models: Sequence[tuple[Classifier, Path]], examples: Sequence[Example], unseen: torch.Tensor) -> torch.Tensor:
-    """For each post the mean of the teachers that never saw it (bool [teachers, posts]), or of all where each did."""
+    """For each post the mean of the teachers that never saw it (bool [teachers, posts]), or of all where each did.
+
+    A teacher that is given twice is asked once.
+    """
     asked = torch.where(unseen.any(dim=0), unseen, True)
     total = torch.zeros(len(examples), len(models[0][0].config.labels))
+    said: dict[Path, torch.Tensor] = {}
     for (model, path), chosen in zip(models, asked, strict=True):
         if chosen.any():
-            total[chosen] += _logits(model, path, [e for e, ask in zip(examples, chosen, strict=True) if ask])
+            if path not in said:
+                said[path] = _logits(model, path, [e for e, ask in zip(examples, chosen, strict=True) if ask])
+            total[chosen] += said[path]
     return total / asked.sum(dim=0)[:, None]
 
 
