@@ -109,7 +109,8 @@ def test_bundle_whose_golden_scores_differ_is_wrong(settings: pytest.MonkeyPatch
     bundle = tmp_path / "bundle"
     shutil.copytree(BUNDLED_MODEL, bundle)
     golden = [json.loads(line) for line in (bundle / "golden.jsonl").read_text(encoding="utf-8").splitlines()]
-    golden[0]["text"] = "quite another text than the one these scores were made for, " * 3
+    golden[0]["text"] = "kill all these vermin, and those stupid idiots too"
+    assert max(golden[0]["scores"].values()) < 0.1
     content = "".join(json.dumps(post) + "\n" for post in golden).encode()
     (bundle / "golden.jsonl").write_bytes(content)
     manifest = json.loads((bundle / "manifest.json").read_bytes())
