@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.modeling.augmentation.grammar import Grammar
+from worker.modeling.posts.examples import sides_of
 from worker.modeling.posts.lines import read_rows
 from worker.text.encodable import encodable
 
@@ -121,14 +122,13 @@ def _joined(parts: list[str], at: int, draw: random.Random) -> str:
 def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]) -> list[dict[str, Any]]:
     """A `share` of the file's posts with spelling tricks, in the file's order, kind "spelling", id "spelling-<id>".
 
-    Labels and votes are copied; a label that is on one side of 0.5 in the whole file is left unknown, as in training, and then
-    no votes are copied. Which posts
-    and tricks depends on the seed and each post's id alone. Raises Fatal naming a line that is no labelled post, or a file without any.
+    Labels and votes are copied; a label that is on one side of 0.5 in the whole file is left unknown, as in training, and
+    then no votes are copied. Which posts and tricks depends on the seed and each post's id alone. Raises Fatal naming a
+    line that is no labelled post, or a file without any.
     """
     rows = read_rows(path, "a labelled post", _row)
     names = {label for row in rows for label in row["labels"]}
-    values = {label: [v for row in rows if (v := row["labels"].get(label)) is not None] for label in names}
-    known = {label for label, found in values.items() if len({value >= 0.5 for value in found}) > 1}
+    known = {label for label in names if len(sides_of(row["labels"].get(label) for row in rows)) > 1}
     copied_keys = [key for key in _COPIED if key != "votes" or known == names]  # votes would tell of every label
     source = path.name.split(".")[0]
     found = []

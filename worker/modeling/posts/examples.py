@@ -53,7 +53,12 @@ def read_examples(path: Path, labels: Sequence[str], soft: bool = False, one_sid
 
 def sides(examples: Iterable[Example], position: int) -> set[bool]:
     """Whether posts have the label at this position, at 0.5: both values, one, or none where it is unknown everywhere."""
-    return {value >= 0.5 for e in examples if (value := e.labels[position]) is not None}
+    return sides_of(e.labels[position] for e in examples)
+
+
+def sides_of(values: Iterable[float | None]) -> set[bool]:
+    """The same of one label's values."""
+    return {value >= 0.5 for value in values if value is not None}
 
 
 def check_labels(found: Iterable[str], labels: Sequence[str]) -> None:

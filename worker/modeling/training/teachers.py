@@ -26,8 +26,9 @@ def score(teachers: Sequence[Path], examples: Sequence[Example], cache: Path, la
     """Mean logits of `teachers` for all `examples`, taken from `cache` or computed and added to it.
 
     A teacher with a head for a post's source speaks with the mean of that and its common head, of the labels that the
-    source taught it; where some teachers never saw a post (`fold`), they alone are asked. Raises Fatal where posts are missing from the cache and no teacher
-    is given, where the cache is of other teachers, or where a teacher has other labels than `labels`.
+    source taught it; where some teachers never saw a post (`fold`), they alone are asked. Raises Fatal where posts are
+    missing from the cache and no teacher is given, where the cache is of other teachers, or where a teacher has other
+    labels than `labels`.
     """
     _check_ids(examples)
     names = tuple(f"{path.resolve().name}:{_digest(path)}" for path in teachers)
