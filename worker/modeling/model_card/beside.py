@@ -36,12 +36,14 @@ def sections(bundle: Path, sha256: str) -> Iterator[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file. Raises Fatal where it cannot be read."""
+    """The object in a file. Raises Fatal where it cannot be read or is no object."""
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Fatal(f"card: {path}: cannot be read: {error}") from error
-    return content if isinstance(content, dict) else {}  # what is looked for in it will not be found
+    if not isinstance(content, dict):
+        raise Fatal(f"card: {path}: no JSON object, which all that a card is made from are: make it again")
+    return content
 
 
 def made(path: Path, render: Callable[[], str]) -> str:
