@@ -48,7 +48,21 @@ def test_decision_that_another_cpu_might_not_share_is_not_kept(monkeypatch: pyte
     assert not warnings
 
 
-def test_kind_without_a_clear_candidate_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_kind_without_a_clear_candidate_is_left_out_and_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     labels, warnings = written(monkeypatch, tmp_path / "golden", dict.fromkeys(CANDIDATES["insult"], NEARLY_NOT))
-    assert ["hate"] in labels
-    assert warnings == ["golden post 'insult' is 0.010 from a threshold"]
+    assert labels == [[]] * (len(CANDIDATES) - 1)
+    assert [warning.split(" ", 3)[2:] for warning in warnings] == [
+        ["'insult'", "is 0.010 from a threshold, where another CPU may decide otherwise: left out"]
+    ]
+
+
+def test_bundle_without_a_clear_candidate_of_any_kind_keeps_them_and_warns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    every: dict[str, Scores] = {text: NEARLY_NOT for texts in CANDIDATES.values() for text in texts}
+    labels, warnings = written(monkeypatch, tmp_path / "golden", every)
+    assert labels == [["hate"]] * len(CANDIDATES)
+    assert len(warnings) == len(CANDIDATES)
+    assert all(warning.endswith("kept, for there is none better") for warning in warnings)

@@ -88,8 +88,8 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates:
     """Score the candidates, keep those that say most, and write them to `path`.
 
     Of each kind the one farthest from every threshold, and one more for each decision (action and labels) that none
-    of those has but a candidate does, at a margin that every CPU keeps. Returns a warning for each kept post so near a
-    threshold that another CPU type might decide otherwise.
+    of those has but a candidate does. All at a margin that every CPU keeps: a worker that decides one of them otherwise
+    does not start. Returns a warning for each kind that has none such; where no kind has, all are kept, near as they are.
     """
     examples = [Example(kind, text, (), "golden") for kind, texts in candidates.items() for text in texts]
     scored = score_set(classifier, "golden", examples)
@@ -97,16 +97,18 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates:
         zip(scored.examples, scored.scores, strict=True), key=lambda pair: margin(pair[1], policy), reverse=True
     )
     best = {example.id: (example, scores) for example, scores in reversed(found)}
-    kept = [best[kind] for kind in candidates if kind in best]
+    of_kinds = [best[kind] for kind in candidates if kind in best]
+    near = [pair for pair in of_kinds if margin(pair[1], policy) < TOLERANCE]
+    kept = [pair for pair in of_kinds if pair not in near] or of_kinds
     for pair in found:
         known = [decide(scores, policy) for _, scores in kept]
         if margin(pair[1], policy) >= TOLERANCE and decide(pair[1], policy) not in known:
             kept.append(pair)
     path.write_text("".join(_line(example, scores, policy) for example, scores in kept), encoding="utf-8")
     return [
-        f"golden post {example.id!r} is {margin(scores, policy):.3f} from a threshold"
-        for example, scores in kept
-        if margin(scores, policy) < TOLERANCE
+        f"golden post {example.id!r} is {margin(scores, policy):.3f} from a threshold, where another CPU may decide "
+        f"otherwise: {'kept, for there is none better' if (example, scores) in kept else 'left out'}"
+        for example, scores in near
     ]
 
 

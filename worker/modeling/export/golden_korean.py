@@ -42,6 +42,6 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
         _RAMBLE * 5 + _HATEFUL,
         _RAMBLE * 5 + "여자들은 머리가 나빠서 집에서 밥이나 해야지 한녀들 극혐",
     ),
-    "English": ("What a lovely day for a walk in the park!", "see you tomorrow"),
+    "English": ("What a lovely day for a walk in the park!", "see you tomorrow", "I love you"),
     "number and link": ("https://example.org/2024/05/17 사진 1,234장 있어요", "9시 30분 전에 555-0100으로 전화 주세요"),
 }
