@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from worker.modeling.augmentation.generate import generate
 from worker.modeling.cli import COMMANDS
+from worker.modeling.posts.examples import read_examples
+from worker.modeling.training.recipe import LABELS
+from worker.modeling.training.teacher_scores import TeacherScores
 
 ROOT = Path(__file__).parents[2]
 ENGLISH = (
@@ -57,6 +61,16 @@ def test_commands_of_a_recipe_have_the_options_given(recipe: str, more: tuple[st
         _parse(arguments)
     if recipe == "english.mk":
         assert [arguments[0] for arguments in shown].count("train") == 2 * ("TEACH=1" in more)
+        asked = [len(_parse(arguments).teacher) for arguments in shown if arguments[0] == "distill"]
+        assert sorted(asked) == ([2, 2, 2, 2, 3, 4] if more else [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("kept", ["teachers", "students", "best"])
+def test_kept_scores_are_of_the_posts_that_the_templates_make(kept: str, tmp_path: Path) -> None:
+    made_up = tmp_path / "augmentation.train.jsonl"
+    generate(made_up, seed=0, posts=12_000, spelling=(), share=0.1)
+    scores = TeacherScores.read(ROOT / "worker" / "modeling" / "recipes" / f"english-{kept}.npz")
+    assert all(scores.known(read_examples(made_up, LABELS)))
 
 
 def _touch(folder: Path, *names: str) -> None:
@@ -83,10 +97,10 @@ def _commands(text: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines if line.strip().startswith("moderation-model ")]
 
 
-def _parse(arguments: list[str]) -> None:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     """Leave with argparse's message where an option does not exist."""
     found = [c for c in COMMANDS if c.__name__.rpartition(".")[2].replace("_", "-") == arguments[0]]
     assert found, f"moderation-model {arguments[0]}: no such command"
     parser = argparse.ArgumentParser(prog=shlex.join(arguments), allow_abbrev=False)
     found[0].add(parser)
-    parser.parse_args(arguments[1:])
+    return parser.parse_args(arguments[1:])

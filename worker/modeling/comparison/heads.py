@@ -58,14 +58,14 @@ class Judged:
 def measure(classifiers: Sequence[Path], data: Sequence[Path], label: str, floors: Floors) -> list[Row]:
     """Each head alone, then the mixture of the best mean and, with `floors`, the one of the best margin.
 
-    Logits are the mean of `classifiers`. Raises Fatal where these differ in labels or have no head of a file's source, where
+    Logits are the mean of `classifiers`; one that is given twice counts twice, and is asked once. Raises Fatal where these differ in labels or have no head of a file's source, where
     a file cannot be read or does not know both values of `label`, or where `floors` are of none of them.
     """
     check_names(data)
     sources = list(dict.fromkeys(map(source_of, data)))
-    loaded = [(_load(path, label, sources), load_tokenizer(path / "tokenizer.json")) for path in classifiers]
-    labels = loaded[0][0].config.labels
-    for (model, _), path in zip(loaded, classifiers, strict=True):
+    loaded = {path: (_load(path, label, sources), load_tokenizer(path / "tokenizer.json")) for path in classifiers}
+    labels = loaded[classifiers[0]][0].config.labels
+    for path, (model, _) in loaded.items():
         if model.config.labels != labels:
             raise Fatal(f"--classifier {path}: has the labels {' '.join(model.config.labels)}, not {' '.join(labels)}")
     if floors and not floors.keys() & {path.name for path in data}:
@@ -74,8 +74,8 @@ def measure(classifiers: Sequence[Path], data: Sequence[Path], label: str, floor
     known = {path: _known(path, labels, position) for path in data}
     posts = {}
     for path, (found, truth) in known.items():
-        logits = [_logits(model, tokenizer, found, sources)[:, :, position] for model, tokenizer in loaded]
-        posts[path.name] = Judged(truth, np.mean(logits, axis=0))
+        said = {each: _logits(*model, found, sources)[:, :, position] for each, model in loaded.items()}
+        posts[path.name] = Judged(truth, np.mean([said[each] for each in classifiers], axis=0))
     return compare([COMMON, *sources], posts, floors)
 
 

@@ -2,8 +2,8 @@
 # an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
 # looked at again (seconds), and the small one is then taught anew.
 #
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (6 hours)
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  the teachers and their scores too
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (10 hours), in an OUT of its own
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
@@ -26,16 +26,26 @@ NAME := english-hate-offensive
 VERSION := 2.6.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
-# What the teachers said of every post below, without its text; and by it, which posts of TEXTS an earlier bundle chose. They are
-# older than heads of sources that keep silent of labels they never learnt: of DynaHate's, MHS's and ToxiGen's posts `offensive`
-# is drawn to 0 by a quarter.
-KEPT := $(HERE)english-teachers.npz
+# Teachers' logits of every post below, without its text:
+#
+#   english-teachers.npz   teacher-bge, teacher-e5        for student, other, deep and base
+#   english-students.npz   student, other, twice deep     for small-0
+#   english-best.npz       deep, twice base               for small-1
+#
+# The first names the posts of TEXTS too, which an earlier bundle chose. The first two are older than heads of sources that keep
+# silent of labels they never learnt: what they say of `offensive` is drawn to 0 in DynaHate's, MHS's and ToxiGen's posts, by a
+# quarter in the first, by half in the second. TEACH=1 makes all three anew, without that.
+SHIPPED := $(HERE)english-
 ifdef TEACH
-SCORES := $(OUT)/teachers.npz
+SCORES_IN := $(OUT)/
 TEACHERS := $(OUT)/teacher-bge/metrics.json $(OUT)/teacher-e5/metrics.json
+STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
+BEST := $(OUT)/deep/metrics.json $(OUT)/base/metrics.json
 else
-SCORES := $(KEPT)
+SCORES_IN := $(SHIPPED)
 endif
+# $(call BY,scores,trainings): whose scores a distillation learns, and with TEACH=1 the teachers that make them.
+BY = --scores $(SCORES_IN)$(1).npz $(if $(TEACH),--teacher $(patsubst %/,%,$(dir $(2))))
 
 .DELETE_ON_ERROR:
 .PHONY: all
@@ -53,7 +63,7 @@ $(TWICE): $(LABELLED)
 	$(MODEL) perturb --posts $^ --copies 2 --out $@
 
 $(REDDIT): $(TEXTS)
-	$(MODEL) select --scores $(KEPT) --texts $^ --out $@ --clean-out $(CLEAN)
+	$(MODEL) select --scores $(SHIPPED)teachers.npz --texts $^ --out $@ --clean-out $(CLEAN)
 $(CLEAN): $(REDDIT)
 	@touch -c $@
 
@@ -66,7 +76,7 @@ $(OUT)/teacher-e5/metrics.json: $(OUT)/encoders/e5-small-v2/config.json $(MADE_U
 
 # Four students. Of Davidson's posts 6 % are hateful, of other sources' 31 to 55 %: they are given each source's log-odds, three of
 # them in part, so that no source's style decides, and look more at Davidson's and MHS's posts, the two they rank worst.
-LEARN = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(SCORES) $(if $(TEACHERS),--teacher $(patsubst %/,%,$(dir $(TEACHERS)))) \
+LEARN = $(MODEL) distill --encoder $(<D) --out $(@D) $(call BY,teachers,$(TEACHERS)) \
   --teacher-weight 0.3 --unlabelled $(COPIES) $(OTHERS) --train $(LABELLED) $(MADE_UP) --dev $(DEV) \
   $(NORMALISE) --source-heads 0.3 --average 0.999
 OTHERS = $(REDDIT) $(CLEAN) $(SPANS)
@@ -94,24 +104,22 @@ $(OUT)/mean/metrics.json: $(OUT)/student/metrics.json $(OUT)/other/metrics.json
 
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
 # What was learnt from other ones goes.
-STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
-BEST := $(OUT)/deep/metrics.json $(OUT)/base/metrics.json
 $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(BEST) $(REDDIT)
 	rm -rf $(@D) $(OUT)/students.npz $(OUT)/best.npz $(OUT)/small-0 $(OUT)/small-1
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-# The small one, twice, by other teachers: each time the best of them is given twice, its say counts double. Two copies of each
-# post, because what is short is not what the students know but posts that they speak of.
+# The small one, twice, by other teachers: each time the last of them, the best, is given twice, its say counts double. Two
+# copies of each post, because what is short is not what the students know but posts that they speak of.
 SMALL = $(MODEL) distill --encoder $(<D) --out $(@D) --teacher-weight 1 --unlabelled $(TWICE) $(REDDIT) \
   --train $(DATA)/toxigen.train.jsonl $(MADE_UP) --dev $(DEV) $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 2 \
   --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
 SPOKEN_OF := $(TWICE) $(REDDIT) $(MADE_UP)
 
 $(OUT)/small-0/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(SPOKEN_OF)
-	$(SMALL) --teacher $(patsubst %/,%,$(dir $(STUDENTS) $(OUT)/deep/)) --scores $(OUT)/students.npz
+	$(SMALL) $(call BY,students,$(STUDENTS) $(lastword $(STUDENTS)))
 
 $(OUT)/small-1/metrics.json: $(OUT)/encoder-128/config.json $(BEST) $(SPOKEN_OF)
-	$(SMALL) --teacher $(patsubst %/,%,$(dir $(BEST) $(OUT)/base/)) --scores $(OUT)/best.npz
+	$(SMALL) $(call BY,best,$(BEST) $(lastword $(BEST)))
 
 $(OUT)/small/metrics.json: $(OUT)/small-0/metrics.json $(OUT)/small-1/metrics.json
 	rm -rf $(@D)
@@ -134,6 +142,6 @@ $(OUT)/bundle/suite.json: $(OUT)/bundle/manifest.json
 	$(MODEL) suite --bundle $(@D) --json $@
 
 $(OUT)/bundle/MODEL_CARD.md: $(patsubst %,$(OUT)/bundle/%.json,evaluation evaluation-all suite)
-	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --teachers $(OUT)/deep $(OUT)/base \
+	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small $(if $(TEACH),--teachers $(patsubst %/,%,$(dir $(BEST)))) \
 	  --about $(HERE)english.toml \
 	  --metrics 'Development posts=$(@D)/evaluation.json' 'All development posts=$(@D)/evaluation-all.json'

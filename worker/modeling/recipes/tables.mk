@@ -2,6 +2,8 @@
 #
 #   make -f worker/modeling/recipes/tables.mk DATA=... OUT=... TARGET     (OUT is that of english.mk, made before)
 #
+# heads, encoders and shapes look at the students that taught the small one: they want an OUT that was made with TEACH=1.
+#
 # ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
 # choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
 # priors      each source's log-odds given in training, and not
