@@ -110,6 +110,25 @@ def test_line_that_is_no_labelled_post_is_named_without_its_text(tmp_path: Path)
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["1", 7, [0]])
+def test_line_whose_label_is_no_probability_is_named(tmp_path: Path, value: object) -> None:
+    rows: list[dict[str, object]] = [*labelled(1), {"id": "x", "text": "two words", "labels": {"hate": value}}]
+    with pytest.raises(Fatal, match=r"bad\.jsonl:2: not a labelled post"):
+        disguised_posts(write(tmp_path / "bad.jsonl", rows), 0.5, 0, ABUSIVE)
+
+
+def test_file_whose_labels_are_all_null_is_named(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"id": "x", "text": "two words", "labels": {"hate": None}}]
+    with pytest.raises(Fatal, match=r"null\.jsonl: every label is null"):
+        disguised_posts(write(tmp_path / "null.jsonl", rows), 0.5, 0, ABUSIVE)
+
+
+def test_copy_is_of_the_source_that_its_post_names(tmp_path: Path) -> None:
+    rows = [{**row, "source": "tweets"} for row in labelled(40)]
+    copies = disguised_posts(write(tmp_path / "forum.jsonl", rows), 1, 0, ABUSIVE)
+    assert {copy["source"] for copy in copies} == {"tweets"}
+
+
 def test_file_without_posts_is_named(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"empty\.jsonl: holds no posts"):
         disguised_posts(write(tmp_path / "empty.jsonl", []), 0.5, 0, ABUSIVE)

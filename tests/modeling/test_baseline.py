@@ -126,11 +126,12 @@ def test_cached_scores_hold_no_text_and_are_used_again(
         fit_floor(plan, [data], tmp_path / "cache")
 
 
-def test_broken_cache_names_its_file(train: Path, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_broken_cache_names_its_file(train: Path, data: Path, tmp_path: Path, content: str) -> None:
     (plan,) = plans([train], LABELS, most_posts=100)
     fit_floor(plan, [data], tmp_path / "cache")
     (file,) = (tmp_path / "cache").iterdir()
-    file.write_text("{")
+    file.write_text(content)
     with pytest.raises(Fatal, match=file.name):
         fit_floor(plan, [data], tmp_path / "cache")
 

@@ -95,7 +95,10 @@ def test_fp32_needs_no_posts_and_reviews_from_one_half(classifier: Path, tmp_pat
 
 def test_only_named_labels_may_block(classifier: Path, posts: Path, tmp_path: Path) -> None:
     report = export(dataclasses.replace(job(classifier, posts, tmp_path), may_block=("hate",)))
-    assert report["policy"]["thresholds"]["offensive"]["block"] is None
+    thresholds = report["policy"]["thresholds"]
+    assert thresholds["offensive"]["block"] is None
+    told = [warning for warning in report["warnings"] if warning.startswith("hate: blocks nothing")]
+    assert bool(told) is (thresholds["hate"]["block"] is None)
     with pytest.raises(Fatal, match="--block insult"):
         export(dataclasses.replace(job(classifier, posts, tmp_path), may_block=("insult",)))
 

@@ -18,6 +18,11 @@ def test_int8_without_calibration_posts_is_refused(classifier: Path, posts: Path
         export(dataclasses.replace(job(classifier, posts, tmp_path), calibration=()))
 
 
+def test_blocking_without_posts_to_choose_the_score_is_refused(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"--block: .* give --dev"):
+        export(dataclasses.replace(job(classifier, posts, tmp_path), may_block=("hate",), dev=()))
+
+
 def test_directory_that_is_no_classifier_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
     with pytest.raises(Fatal, match=r"classifier\.json"):
         export(job(encoder, posts, tmp_path))

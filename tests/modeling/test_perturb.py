@@ -69,6 +69,11 @@ def test_share_of_the_words_can_be_exchanged(forum: Path) -> None:
         ('{"id": "a", "text": "two words"}\n', "", "no post of at least 4 words"),
         ("not json\n", "", ":1: not a post"),
         ('{"id": "a", "text": "one two three four"}\n', "--copies 0", "--copies"),
+        (
+            '{"id": "a", "text": "one two three four"}\n',
+            "--posts a.jsonl b/a.jsonl",
+            "--posts: two files are called a.jsonl",
+        ),
         ('{"id": "a", "text": "one two three four"}\n', "--exchanged 0.95", "--exchanged 0.95: from 0 to 0.9"),
     ],
 )

@@ -35,8 +35,8 @@ DEV = (Path("dev.jsonl"),)
         ({"fold": 2, "folds": 2}, "--fold 2: must be from 0 to below --folds 2"),
         ({"fold": -1}, "--fold -1"),
         ({"teacher_weight": 1.5}, "--teacher-weight"),
-        ({"tfidf_shares": {"hate": 1.5}, "teacher_scores": "s.npz"}, "--tfidf-shares .* from 0 to 1"),
-        ({"tfidf_shares": {"hate": 0.5}}, "--tfidf-shares .* beside other teachers' scores"),
+        ({"tfidf_shares": {"hate": 1.5}, "teacher_scores": "s.npz"}, "--tfidf-share hate=1.5: .* from 0 to 1"),
+        ({"tfidf_shares": {"hate": 0.5}}, "--tfidf-share hate=0.5: .* beside other teachers' scores"),
         ({"weight_decay": -1.0}, "--weight-decay"),
         ({"source_heads": -1.0}, "--source-heads"),
         ({"source_priors": 1.5}, "--source-priors 1.5: must be from 0 to 1"),
@@ -96,3 +96,11 @@ def test_source_weight_that_is_none_is_refused(weight: str, capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["train", "--encoder", "none", "--train", "none", "--out", "none", "--source-weight", weight])
     assert "expected NAME=WEIGHT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weight", ["davidson", "=0.5", "davidson=", "davidson=abc", "davidson=-1", "davidson=inf"])
+@pytest.mark.parametrize("option", ["--source-weight", "--positive-weight"])
+def test_weight_that_is_none_is_refused(option: str, weight: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(f"train --encoder e --train t --out o {option} {weight}".split())
+    assert f"{weight!r}: expected NAME=WEIGHT" in capsys.readouterr().err

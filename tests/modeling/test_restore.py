@@ -57,6 +57,16 @@ def test_int8_bundle_is_restored_as_its_graph_holds_it(
     assert np.abs(before - after).max() < 0.02
 
 
+def test_bundle_of_one_layer_is_restored(classifier: Path, posts: Path, tmp_path: Path) -> None:
+    model = Classifier.load(classifier)
+    model.electra.encoder.layer = model.electra.encoder.layer[:1]  # type: ignore[union-attr, index]
+    model.electra.config.num_hidden_layers = 1  # type: ignore[union-attr]
+    model.save(tmp_path / "one", classifier / "tokenizer.json")
+    bundle_of(tmp_path / "one", posts, tmp_path / "bundle", "fp32")
+    restore(tmp_path / "bundle", tmp_path / "restored")
+    assert torch.allclose(predict(model, IDS), predict(Classifier.load(tmp_path / "restored"), IDS), atol=1e-6)
+
+
 def test_restored_classifier_keeps_calibration_and_normalisation(classifier: Path, posts: Path, tmp_path: Path) -> None:
     moved = fold(Classifier.load(classifier), [Platt(0.5, 0.3) for _ in LABELS])
     moved.config = dataclasses.replace(moved.config, normalisation=Normalisation(repeats="squeeze"))

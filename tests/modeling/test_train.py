@@ -158,6 +158,19 @@ def test_posts_that_are_also_in_a_development_file_are_not_trained_on(
         train(recipe(encoder, posts), [posts], tmp_path / "none")
 
 
+def test_two_development_files_of_one_name_are_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"--dev: two files are called posts\.jsonl"):
+        train(recipe(encoder, posts), [posts, posts], tmp_path)
+
+
+def test_directory_that_another_run_writes_to_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    def again(_: object) -> None:
+        with pytest.raises(Fatal, match="another run writes to it"):
+            train(recipe(encoder, posts), [], tmp_path)
+
+    train(recipe(encoder, posts), [], tmp_path, report=again)
+
+
 def test_out_that_is_a_file_is_named(encoder: Path, posts: Path, tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(Fatal, match=r"--out .*out: cannot be written"):

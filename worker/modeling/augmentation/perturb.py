@@ -33,7 +33,7 @@ def perturb(files: Sequence[Path], copies: int, seed: int, out: Path, exchanged:
         raise Fatal("--copies: 1 or more")
     if not 0 <= exchanged <= 1 - LEFT_OUT:
         raise Fatal(f"--exchanged {exchanged}: from 0 to {1 - LEFT_OUT}: a share of {LEFT_OUT} is left out besides")
-    check_names(files)
+    check_names(files, "--posts")
     rows = [row for path in files for row in _copies(read_unlabelled(path, 1), copies, seed, exchanged)]
     if not rows:
         raise Fatal(f"--posts: no post of at least {_FEWEST} words in {', '.join(map(str, files))}")

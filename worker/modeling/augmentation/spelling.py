@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar
-from worker.modeling.posts.examples import sides_of
+from worker.modeling.posts.examples import probability, sides_of, source_in
 from worker.modeling.posts.lines import read_rows
 from worker.text.encodable import encodable
 
@@ -124,13 +125,14 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
 
     Labels and votes are copied; a label that is on one side of 0.5 in the whole file is left unknown, as in training, and
     then no votes are copied. Which posts and tricks depends on the seed and each post's id alone. Raises Fatal naming a
-    line that is no labelled post, or a file without any.
+    line that is no labelled post, or a file without any, or without a label.
     """
     rows = read_rows(path, "a labelled post", _row)
+    if all(value is None for row in rows for value in row["labels"].values()):
+        raise Fatal(f"{path}: every label is null: there is nothing to copy")
     names = {label for row in rows for label in row["labels"]}
     known = {label for label in names if len(sides_of(row["labels"].get(label) for row in rows)) > 1}
     copied_keys = [key for key in _COPIED if key != "votes" or known == names]  # votes would tell of every label
-    source = path.name.split(".")[0]
     found = []
     for row in rows:
         draw = random.Random(f"spelling/{seed}/{row['id']}")
@@ -139,10 +141,14 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
             continue
         text = disguise(row["text"], abusive, draw)
         if text != row["text"]:
-            copied = {key: row[key] for key in copied_keys if key in row} | {"source": source, "pair": row["id"]}
+            copied = {key: row[key] for key in copied_keys if key in row} | {
+                "source": source_in(row, path),
+                "pair": row["id"],
+            }
             found.append({"id": f"spelling-{row['id']}", "text": text, "labels": labels, "kind": "spelling", **copied})
     return found
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "id": row["id"], "text": encodable(row["text"]), "labels": dict(row["labels"])}
+    labels = {label: probability(value) for label, value in row["labels"].items()}
+    return {**row, "id": row["id"], "text": encodable(row["text"]), "labels": labels}

@@ -114,9 +114,12 @@ def choice(text: str) -> tuple[str, str]:
 
 
 def _weight(text: str) -> tuple[str, float]:
-    name, equals, value = text.partition("=")
-    weight = float(value or "nan")
-    if not (name and equals and 0 <= weight < math.inf):
+    name, _, value = text.partition("=")
+    try:
+        weight = float(value)
+    except ValueError:
+        weight = math.nan
+    if not (name and 0 <= weight < math.inf):
         raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=WEIGHT, 0 or more, such as davidson=0.5")
     return name, weight
 

@@ -1,5 +1,7 @@
 """Directories that appear whole or not at all."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,22 +18,54 @@ def refuse_full(out: Path) -> None:
         raise Fatal(f"{out}: exists and is not an empty directory: remove it or choose another --out")
 
 
+def make_directory(out: Path) -> None:
+    """Raise Fatal where `out` is not there and cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(f"--out {out}: cannot be written: {error}") from error
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Hold `directory`, which is there, until the block or the process ends.
+
+    Raises Fatal where another run holds it, for each would write over what the other wrote; and where it cannot be held.
+    """
+    try:
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise Fatal(f"{directory}: cannot be written: {error}") from error
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Fatal(f"{directory}: another run writes to it: wait for its end, or choose another --out") from error
+        except OSError as error:
+            raise Fatal(f"{directory}: cannot be locked: {error}") from error
+        yield
+    finally:
+        os.close(held)  # and gives the lock back, as the end of the process does
+
+
 @contextmanager
 def beside(out: Path) -> Iterator[Path]:
     """A new directory beside `out` to write to; what is left in it goes when the block ends.
 
-    A run that is killed leaves it behind: the next one, which writes to the same place, begins by removing it.
-    Raises Fatal where something cannot be written (no permission, no space).
+    A run that is killed leaves it behind: the next one, which writes to the same place, begins by emptying it.
+    Raises Fatal where something cannot be written (no permission, no space), and where another run writes to it.
     """
     aside = out.resolve().with_name(f".{out.resolve().name}.partial")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
+        aside.mkdir(parents=True, exist_ok=True)
+        with alone(aside):
+            try:
+                _empty(aside)
+                yield aside
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise Fatal(f"{out}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -44,3 +78,8 @@ def written_aside(out: Path) -> Iterator[Path]:
     with beside(out) as aside:
         yield aside
         aside.rename(out.resolve())
+
+
+def _empty(directory: Path) -> None:
+    for path in directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

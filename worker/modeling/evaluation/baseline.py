@@ -180,7 +180,7 @@ def _scored(path: Path, examples: Sequence[Example], found: dict[str, Any], labe
 def _cached(plan: Plan, path: Path, data: Sequence[Path], cache: Path) -> Path:
     """Where the scores of `path` are kept: the name holds everything that decides them."""
     key = hashlib.sha256(repr((RECIPE, plan.labels, plan.most_posts, plan.shuffle_seed)).encode())
-    for file in (*plan.train, path, *data, Path(normaliser.__file__)):
+    for file in (*plan.train, path, *data, *sorted(Path(normaliser.__file__).parent.glob("*.py"))):
         try:
             key.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:
@@ -190,10 +190,10 @@ def _cached(plan: Plan, path: Path, data: Sequence[Path], cache: Path) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Fatal(f"{file}: not the cached scores of a floor: {error}: remove it") from error
-    return content
+        content = dict(json.loads(file.read_text(encoding="utf-8")))
+        return {name: content[name] for name in ("labels", "ids", "scores", "left_out")}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Fatal(f"{file}: not the cached scores of a floor: {error!r}: remove it") from error
 
 
 def _texts(examples: Sequence[Example]) -> list[str]:

@@ -12,8 +12,6 @@ from worker.explain.passages import Passage, Reader
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.training.network import Classifier, collate
 
-STEPS = 32
-"""Points on the path; `gaps` says what they leave out."""
 OVERLAP = 32
 """Tokens that adjacent windows share: export's default, or a quarter of a window where that is less."""
 _TOKENS = 1024
@@ -26,10 +24,10 @@ class IntegratedGradients:
     The path runs through the word embeddings of all tokens but [CLS] and [SEP], with positions as they are, at the
     nodes of a Gauss-Legendre quadrature. A word's weight is the sum over its tokens and their dimensions. In theory
     the weights add up to what the text has more than the baseline (completeness); `gaps` collects, for each passage
-    weighed, how far they miss it: |sum of weights - difference|, in log-odds.
+    weighed, how far they miss it: |sum of weights - difference|, in log-odds. `steps`: nodes of the quadrature.
     """
 
-    def __init__(self, directory: Path, steps: int = STEPS) -> None:
+    def __init__(self, directory: Path, steps: int) -> None:
         self._model = Classifier.load(directory)
         self._model.requires_grad_(False)
         self._table: nn.Module = self._model.electra.get_input_embeddings()  # type: ignore[operator]

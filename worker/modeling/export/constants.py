@@ -39,12 +39,12 @@ class Constants:
 
     def shape(self) -> Shape:
         """The sizes of the encoder that the graph computes."""
-        numbers = [int(found[1]) for name in self.tensors if (found := re.match(rf"{LAYER}\.(\d+)\.", name))]
+        last = max(int(found[1]) for name in self.tensors if (found := re.match(rf"{LAYER}\.(\d+)\.", name)))
         norm = next(a for a in self._operators["LayerNormalization"].attribute if a.name == "epsilon")
         return Shape(
-            layers=max(numbers) + 1,
+            layers=last + 1,
             heads=int(self.tensors["sizes.heads"][2]),
-            hidden=int(self.tensors["sizes.rectangle"][2]),
+            hidden=len(self.tensors[f"{LAYER}.{last}.output.LayerNorm.weight"]),
             epsilon=norm.f,
             activation=next(kind for kind, (name, _) in ACTIVATIONS.items() if name in self._operators),
         )

@@ -65,6 +65,8 @@ class Export:
         unknown = sorted(set(self.may_block).difference(labels))
         if unknown:
             raise Fatal(f"export: --block {' '.join(unknown)}: the labels are {', '.join(labels)}")
+        if self.may_block and not self.dev:
+            raise Fatal("export: --block: from which score on is chosen on development posts: give --dev")
         head = getattr(trained.config, "head", "cls")
         if head != "cls":
             raise Fatal(

@@ -15,7 +15,7 @@ from worker.model.classifier import Classifier
 from worker.model.tokenizer import load_tokenizer
 from worker.modeling.evaluation.metrics import pooled_error
 from worker.modeling.evaluation.scoring import ScoredSet, of_half, score_set
-from worker.modeling.evaluation.thresholds import choose_policy
+from worker.modeling.evaluation.thresholds import BLOCK_POSTS, BLOCK_PRECISION, choose_policy
 from worker.modeling.export import parity, sensitivity
 from worker.modeling.export.arithmetic import Float32
 from worker.modeling.export.assembly import REPORT, assembled, make_manifest, serve
@@ -76,6 +76,11 @@ def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any
     lines, warnings = _lines(job, trained, found)
     after = [calibrated(each, lines) for each in found] if job.calibrate else found
     policy = choose_policy([of_half(each, "selection") for each in after], labels, job.may_block)
+    warnings += [
+        f"{label}: blocks nothing: no threshold is right in {BLOCK_PRECISION:.0%} of {BLOCK_POSTS} posts that it flags"
+        for label in job.may_block
+        if policy.thresholds[label].block is None
+    ]
     report |= {"policy": policy.model_dump(), "calibration": _calibration_report(labels, lines, found, after)}
     if served.sites and job.dev:
         expected = _score(serve(job, trained, Float32(), policy, work), dev)

@@ -70,14 +70,15 @@ def check_labels(found: Iterable[str], labels: Sequence[str]) -> None:
 
 def _example(row: dict[str, Any], path: Path, labels: Sequence[str], soft: bool) -> Example:
     check_labels(row["labels"], labels)
-    values = tuple(_probability(row["labels"].get(label)) for label in labels)
+    values = tuple(probability(row["labels"].get(label)) for label in labels)
     if soft and "votes" in row:
         values = _shares(row["votes"], labels)
     pair = row.get("pair")
-    return Example(_id(row), _text(row), values, _source(row, path), None if pair is None else str(pair))
+    return Example(_id(row), _text(row), values, source_in(row, path), None if pair is None else str(pair))
 
 
-def _probability(value: Any) -> float | None:
+def probability(value: Any) -> float | None:
+    """A label's value as a file has it. Raises ValueError or TypeError where it is no number from 0 to 1, nor null."""
     if value is not None and not 0 <= value <= 1:
         raise ValueError(f"a label is {value!r}: not between 0 and 1")
     return value  # type: ignore[no-any-return]
@@ -105,7 +106,7 @@ def tokenise(
 def read_unlabelled(path: Path, labels: int) -> list[Example]:
     """Read a JSON Lines file of `{"id", "text"}`; labels in it, if any, are not looked at."""
     unknown = (None,) * labels
-    return read_rows(path, "a post", lambda row: Example(_id(row), _text(row), unknown, _source(row, path)))
+    return read_rows(path, "a post", lambda row: Example(_id(row), _text(row), unknown, source_in(row, path)))
 
 
 def _id(row: dict[str, Any]) -> str:
@@ -121,7 +122,8 @@ def _text(row: dict[str, Any]) -> str:
     return encodable(row["text"])  # as the worker reads it
 
 
-def _source(row: dict[str, Any], path: Path) -> str:
+def source_in(row: dict[str, Any], path: Path) -> str:
+    """The source that a row names, or its file."""
     return str(row.get("source") or source_of(path))
 
 

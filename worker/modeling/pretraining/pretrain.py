@@ -15,14 +15,14 @@ from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer, special_token
-from worker.modeling.encoders.directories import refuse_full, written_aside
+from worker.modeling.encoders.directories import alone, refuse_full, written_aside
 from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, save_tokenizer, train_vocabulary
 from worker.modeling.posts.texts import read_texts
 from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
-from worker.modeling.training.network import autocast, check_vocabulary, encoder_digest, load_encoder
+from worker.modeling.training.network import autocast, check_vocabulary, device, encoder_digest, load_encoder
 from worker.text.normalise import normalise
 
 _RECENT = 100
@@ -45,17 +45,19 @@ def pretrain(recipe: PretrainRecipe, out: Path, checkpoint_seconds: float = 600.
         tokenizer_file = _tokenizer_file(recipe, run)
     except OSError as error:
         raise Fatal(f"{run}: cannot be written: {error}") from error
-    tokenizer = load_tokenizer(tokenizer_file)
-    packed = Packed(tokenizer, _texts(recipe), recipe.max_length)
-    torch.manual_seed(recipe.seed)
-    encoder = _encoder(recipe, tokenizer)
-    report = _Run(recipe, encoder, tokenizer, packed, run / "checkpoint.pt").go(checkpoint_seconds)
-    with written_aside(out) as folder:
-        encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = 0.1  # fine-tuning's choice
-        encoder.save_pretrained(folder)
-        shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
-        (folder / "pretrain.json").write_text(json.dumps(report, indent=2) + "\n")
-    shutil.rmtree(run)
+    with alone(run):
+        tokenizer = load_tokenizer(tokenizer_file)
+        packed = Packed(tokenizer, _texts(recipe), recipe.max_length)
+        torch.manual_seed(recipe.seed)
+        encoder = _encoder(recipe, tokenizer)
+        report = _Run(recipe, encoder, tokenizer, packed, run / "checkpoint.pt").go(checkpoint_seconds)
+        with written_aside(out) as folder:
+            config = encoder.config
+            config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.1  # fine-tuning's choice
+            encoder.save_pretrained(folder)
+            shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
+            (folder / "pretrain.json").write_text(json.dumps(report, indent=2) + "\n")
+        shutil.rmtree(run)
     return report
 
 
@@ -66,7 +68,7 @@ class _Run:
         self, recipe: PretrainRecipe, encoder: ElectraModel, tokenizer: Tokenizer, packed: Packed, path: Path
     ) -> None:
         self.recipe, self.packed, self.path = recipe, packed, path
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         self.model = ReplacedTokenDetection(encoder).to(self.device).train()
         self.mask = special_token(tokenizer, "[MASK]")
         self.special = torch.tensor([special_token(tokenizer, token) for token in SPECIAL], device=self.device)

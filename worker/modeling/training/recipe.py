@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.core.errors import Fatal
+from worker.modeling.posts.labelled import check_names
 from worker.modeling.training.config import Head
 from worker.modeling.training.network import encoder_digest, weights_digest
 from worker.text.options import AS_WRITTEN, Normalisation
@@ -72,6 +73,7 @@ class Recipe:
 
     def check(self, dev: Sequence[Path]) -> None:
         """Raise Fatal naming the first option that no training could follow, with `dev` as development files."""
+        check_names(dev, "--dev")
         share, weight = "from 0 to below 1", "0 or more"
         refuse_first(
             self,
@@ -93,11 +95,6 @@ class Recipe:
                 "folds": (self.folds >= 2, "2 or more"),
                 "fold": (self.fold is None or 0 <= self.fold < self.folds, f"from 0 to below --folds {self.folds}"),
                 "teacher_weight": (0 <= self.teacher_weight <= 1, "from 0 to 1"),
-                "tfidf_shares": (
-                    all(0 <= share <= 1 for share in self.tfidf_shares.values())
-                    and bool(self.teacher_scores or not self.tfidf_shares),
-                    "from 0 to 1, beside other teachers' scores",
-                ),
                 "weight_decay": (0 <= self.weight_decay < math.inf, weight),
                 "source_heads": (0 <= self.source_heads < math.inf, weight),
                 "source_priors": (0 <= self.source_priors <= 1, "from 0 to 1"),
@@ -107,6 +104,9 @@ class Recipe:
                 "hidden_weight": (0 <= self.hidden_weight < math.inf, weight),
             },
         )
+        for label, part in self.tfidf_shares.items():
+            if not (0 <= part <= 1 and self.teacher_scores):
+                raise Fatal(f"--tfidf-share {label}={part}: must be from 0 to 1, beside other teachers' scores")
 
     def digests(self) -> dict[str, str]:
         """Of the weights that the recipe names: made anew in the same place they make it another one.

@@ -22,7 +22,8 @@ class TeacherScores:
     """`keys` str [posts] "source/id"; `digests` uint32 [posts], CRC-32 of the texts; `logits` float32 [posts, labels].
 
     `teachers`: whose scores these are, "name:digest of the weights"; () where the file does not say.
-    `labels`: what the columns are; a file that does not say is of LABELS, as the first ones all were.
+    `labels`: what the columns are; a file that does not say is of LABELS, as the first ones all were. `file`: what
+    errors call them.
     """
 
     keys: NDArray[np.str_]
@@ -30,6 +31,7 @@ class TeacherScores:
     logits: NDArray[np.float32]
     teachers: tuple[str, ...] = ()
     labels: tuple[str, ...] = LABELS
+    file: str = "teacher scores"
 
     @classmethod
     def of(
@@ -51,7 +53,9 @@ class TeacherScores:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
                 teachers = tuple(found["teachers"].tolist()) if "teachers" in found else ()
                 labels = tuple(found["labels"].tolist()) if "labels" in found else LABELS
-                scores = cls(found["keys"], found["digests"], found["logits"].astype(np.float32), teachers, labels)
+                scores = cls(
+                    found["keys"], found["digests"], found["logits"].astype(np.float32), teachers, labels, str(path)
+                )
         except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, TypeError) as error:
             raise Fatal(f"{path}: no teacher scores: {error}; `moderation-model distill` writes them") from error
         if scores.keys.ndim != 1 or not scores.keys.shape == scores.digests.shape == scores.logits.shape[:-1]:
@@ -83,7 +87,7 @@ class TeacherScores:
         """float32 [posts, labels]. Raises Fatal where a post is missing or its text is another than the teachers'."""
         positions = self._positions(examples)
         if (missing := positions.index(None) if None in positions else None) is not None:
-            raise Fatal(f"teacher scores: none for {key(examples[missing])!r}; score these files with --teacher first")
+            raise Fatal(f"{self.file}: none for {key(examples[missing])!r}; score these files with --teacher first")
         return torch.from_numpy(self.logits[np.array(positions, dtype=np.int64)])
 
     def known(self, examples: Sequence[Example]) -> list[bool]:
@@ -96,7 +100,7 @@ class TeacherScores:
         for example in examples:
             position = index.get(key(example))
             if position is not None and int(self.digests[position]) != digest(example):
-                raise Fatal(f"teacher scores: {key(example)!r} had another text: these are the scores of other files")
+                raise Fatal(f"{self.file}: {key(example)!r} had another text: these are the scores of other files")
             found.append(position)
         return found
 

@@ -194,4 +194,5 @@ def _joined(known: TeacherScores | None, more: TeacherScores) -> TeacherScores:
         np.concatenate((known.logits, more.logits)),
         known.teachers,  # of all: what a file does not say cannot be known of half of it
         known.labels,
+        known.file,
     )

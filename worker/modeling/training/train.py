@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
+from worker.modeling.encoders.directories import alone, make_directory
 from worker.modeling.posts.examples import read_examples
 from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
@@ -52,9 +53,11 @@ def train(
     tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
     data = read_training_set(recipe, tokenizer, dev)
     run = _Run(recipe, data, tokenizer, dev, out, halves)
-    run.resume()
-    run.train(checkpoint_seconds, report)
-    return run.finish()
+    make_directory(out)
+    with alone(out):
+        run.resume()
+        run.train(checkpoint_seconds, report)
+        return run.finish()
 
 
 def check(recipe: Recipe, dev: Sequence[Path]) -> None:
@@ -115,7 +118,6 @@ class _Run:
     def resume(self) -> None:
         state = checkpoint.load(self.out / "checkpoint.pt", self.identity, asdict(Recipe(encoder="", train=())))
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
             (self.out / "metrics.json").unlink(missing_ok=True)  # it says that a run is finished
         except OSError as error:
             raise Fatal(f"--out {self.out}: cannot be written: {error}") from error
