@@ -11,6 +11,7 @@ import zstandard
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
+from worker.modeling.encoders.directories import alone
 from worker.modeling.posts.halves import Half
 from worker.modeling.posts.sampling import sample_files
 from worker.modeling.search import ablate as module
@@ -45,6 +46,13 @@ def test_every_variant_differs_from_the_base_in_one_option() -> None:
         differing = [f.name for f in dataclasses.fields(own) if getattr(written, f.name) != getattr(own, f.name)]
         assert differing == ([] if name == BASE else [name.partition("=")[0]])
         assert dataclasses.replace(variant, normalisation=written) == base
+
+
+def test_directory_that_another_run_writes_to_is_refused(encoder: Path, sources: list[Path], tmp_path: Path) -> None:
+    (out := tmp_path / "out").mkdir()
+    with alone(out), pytest.raises(Fatal, match="another run writes to it"):
+        ablate(recipe(encoder, sources), sources[2:], out, Ablation(10))
+    assert not list(out.iterdir())
 
 
 def test_other_choices_of_a_recipe_are_variants_too() -> None:

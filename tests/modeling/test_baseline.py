@@ -126,7 +126,7 @@ def test_cached_scores_hold_no_text_and_are_used_again(
         fit_floor(plan, [data], tmp_path / "cache")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"ids": [], "labels": ["hate"], "scores": [], "left_out": 0}'])
 def test_broken_cache_names_its_file(train: Path, data: Path, tmp_path: Path, content: str) -> None:
     (plan,) = plans([train], LABELS, most_posts=100)
     fit_floor(plan, [data], tmp_path / "cache")

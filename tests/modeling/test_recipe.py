@@ -91,13 +91,6 @@ def test_source_offsets_reach_the_recipe() -> None:
     assert read_recipe(parser.parse_args(given)).source_offsets == {"a:hate": -1.0, "a:b:offensive": 0.5}
 
 
-@pytest.mark.parametrize("weight", ["davidson=-1", "davidson=", "=1", "davidson"])
-def test_source_weight_that_is_none_is_refused(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["train", "--encoder", "none", "--train", "none", "--out", "none", "--source-weight", weight])
-    assert "expected NAME=WEIGHT" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("weight", ["davidson", "=0.5", "davidson=", "davidson=abc", "davidson=-1", "davidson=inf"])
 @pytest.mark.parametrize("option", ["--source-weight", "--positive-weight"])
 def test_weight_that_is_none_is_refused(option: str, weight: str, capsys: pytest.CaptureFixture[str]) -> None:

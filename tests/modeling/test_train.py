@@ -2,6 +2,7 @@ import dataclasses
 import json
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from string import ascii_lowercase
@@ -15,7 +16,7 @@ from worker.core.errors import Fatal
 from worker.modeling.training.losses import Loss
 from worker.modeling.training.network import Classifier
 from worker.modeling.training.recipe import Recipe
-from worker.modeling.training.train import kept_epoch, train
+from worker.modeling.training.train import Metrics, kept_epoch, train
 
 
 def recipe(encoder: Path, posts: Path) -> Recipe:
@@ -164,11 +165,25 @@ def test_two_development_files_of_one_name_are_refused(encoder: Path, posts: Pat
 
 
 def test_directory_that_another_run_writes_to_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
-    def again(_: object) -> None:
+    told = []
+
+    def again(history: Sequence[Metrics]) -> None:
         with pytest.raises(Fatal, match="another run writes to it"):
             train(recipe(encoder, posts), [], tmp_path)
+        told.append(len(history))
 
-    train(recipe(encoder, posts), [], tmp_path, report=again)
+    train(dataclasses.replace(recipe(encoder, posts), epochs=1), [], tmp_path, report=again)
+    assert told == [1]
+
+
+def test_training_that_diverges_ends_before_it_spoils_its_checkpoint(
+    encoder: Path, posts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Fatal, match=r"the loss is (nan|inf) at step \d+: .* --learning-rate"):
+        train(dataclasses.replace(recipe(encoder, posts), learning_rate=1e30), [], tmp_path, checkpoint_seconds=0)
+    assert not (tmp_path / "metrics.json").exists()
+    for tensor in torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"].values():
+        assert not tensor.isnan().any()
 
 
 def test_out_that_is_a_file_is_named(encoder: Path, posts: Path, tmp_path: Path) -> None:

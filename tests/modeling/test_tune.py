@@ -15,6 +15,7 @@ import pytest
 
 from tests.modeling.tiny import write_posts
 from worker.core.errors import Fatal
+from worker.modeling.encoders.directories import alone
 from worker.modeling.search.tune_space import DEFAULT_SEARCH, Dimension, apply, check_space, parse_dimension
 from worker.modeling.search.tune_table import Row, markdown, ranked
 from worker.modeling.training.recipe import Recipe
@@ -199,6 +200,8 @@ def test_interrupted_search_goes_on_and_ranks_what_each_trial_reached(
         assert row["mean"] == metrics["epochs"][-1]["mean"]
         assert row["chosen"]["learning_rate"] == metrics["recipe"]["learning_rate"]
     assert not list(out.glob("trials/*/checkpoint.pt"))
+    with alone(out), pytest.raises(Fatal, match="another run writes to it"):
+        search(base, [dev], out, what)
     mars = Dimension("source_weights.mars", (1.0,))
     with pytest.raises(Fatal, match=r"--source-weight mars: .* there are posts"):
         search(base, [dev], out, Search((mars,)))

@@ -137,7 +137,7 @@ def disguised_posts(path: Path, share: float, seed: int, abusive: frozenset[str]
     for row in rows:
         draw = random.Random(f"spelling/{seed}/{row['id']}")
         labels = {label: value if label in known else None for label, value in row["labels"].items()}
-        if draw.random() >= share or set(labels.values()) == {None}:
+        if draw.random() >= share or all(value is None for value in labels.values()):
             continue
         text = disguise(row["text"], abusive, draw)
         if text != row["text"]:

@@ -58,8 +58,9 @@ class Judged:
 def measure(classifiers: Sequence[Path], data: Sequence[Path], label: str, floors: Floors) -> list[Row]:
     """Each head alone, then the mixture of the best mean and, with `floors`, the one of the best margin.
 
-    Logits are the mean of `classifiers`; one that is given twice counts twice, and is asked once. Raises Fatal where these differ in labels or have no head of a file's source, where
-    a file cannot be read or does not know both values of `label`, or where `floors` are of none of them.
+    Logits are the mean of `classifiers`; one that is given twice counts twice, and is asked once. Raises Fatal where these
+    differ in labels or have no head of a file's source, where a file cannot be read or does not know both values of `label`,
+    or where `floors` are of none of them.
     """
     check_names(data)
     sources = list(dict.fromkeys(map(source_of, data)))

@@ -27,23 +27,25 @@ def make_directory(out: Path) -> None:
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Hold `directory`, which is there, until the block or the process ends.
+def alone(directory: Path, out: Path | None = None) -> Iterator[int]:
+    """Hold `directory`, which is there, until the block or the process ends; its descriptor.
 
-    Raises Fatal where another run holds it, for each would write over what the other wrote; and where it cannot be held.
+    Raises Fatal, naming `out` where it is given, where another run holds it, for each would write over what the other
+    wrote; and where it cannot be held.
     """
+    out = out or directory
     try:
         held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise Fatal(f"{directory}: cannot be written: {error}") from error
+        raise Fatal(f"{out}: cannot be written: {error}") from error
     try:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Fatal(f"{directory}: another run writes to it: wait for its end, or choose another --out") from error
+            raise Fatal(f"{out}: another run writes to it: wait for its end, or choose another --out") from error
         except OSError as error:
-            raise Fatal(f"{directory}: cannot be locked: {error}") from error
-        yield
+            raise Fatal(f"{out}: cannot be locked: {error}") from error
+        yield held
     finally:
         os.close(held)  # and gives the lock back, as the end of the process does
 
@@ -57,13 +59,14 @@ def beside(out: Path) -> Iterator[Path]:
     """
     aside = out.resolve().with_name(f".{out.resolve().name}.partial")
     try:
-        aside.mkdir(parents=True, exist_ok=True)
-        with alone(aside):
+        aside.mkdir(parents=True, exist_ok=not aside.is_symlink())
+        with alone(aside, out) as held:
             try:
                 _empty(aside)
                 yield aside
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                if aside.exists() and os.path.samestat(aside.stat(), os.fstat(held)):  # not renamed, nor another run's
+                    shutil.rmtree(aside, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise Fatal(f"{out}: cannot be written: {error}") from error
 

@@ -100,7 +100,7 @@ def fit_floor(plan: Plan, data: Sequence[Path], cache: Path | None = None) -> Fl
     """
     files = {path: _cached(plan, path, data, cache) for path in data} if cache else {}
     sets = {path: read_labelled(path, plan.labels) for path in data}
-    found = {path: _read(file) for path, file in files.items() if file.exists()}
+    found = {path: _read(file, sets[path]) for path, file in files.items() if file.exists()}
     if len(found) < len(sets):
         known, scores, left_out = _fit(plan, [sets[path] for path in data])
         for path, rows in zip(data, scores, strict=True):
@@ -188,12 +188,15 @@ def _cached(plan: Plan, path: Path, data: Sequence[Path], cache: Path) -> Path:
     return cache / f"{plan.name}-{path.name.split('.')[0]}-{key.hexdigest()[:16]}.json"
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, examples: Sequence[Example]) -> dict[str, Any]:
     try:
         content = dict(json.loads(file.read_text(encoding="utf-8")))
-        return {name: content[name] for name in ("labels", "ids", "scores", "left_out")}
+        found = {name: content[name] for name in ("ids", "labels", "scores", "left_out")}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Fatal(f"{file}: not the cached scores of a floor: {error!r}: remove it") from error
+    if found["ids"] != [example.id for example in examples]:
+        raise Fatal(f"{file}: not the cached scores of these posts: remove it")
+    return found
 
 
 def _texts(examples: Sequence[Example]) -> list[str]:

@@ -89,7 +89,8 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates:
 
     Of each kind the one farthest from every threshold, and one more for each decision (action and labels) that none
     of those has but a candidate does. All at a margin that every CPU keeps: a worker that decides one of them otherwise
-    does not start. Returns a warning for each kind that has none such; where no kind has, all are kept, near as they are.
+    does not start. Returns a warning for each kind that has none such, whose path no worker then proves; where no kind has,
+    all are kept, near as they are.
     """
     examples = [Example(kind, text, (), "golden") for kind, texts in candidates.items() for text in texts]
     scored = score_set(classifier, "golden", examples)
@@ -107,7 +108,7 @@ def write_golden(classifier: Classifier, policy: Policy, path: Path, candidates:
     path.write_text("".join(_line(example, scores, policy) for example, scores in kept), encoding="utf-8")
     return [
         f"golden post {example.id!r} is {margin(scores, policy):.3f} from a threshold, where another CPU may decide "
-        f"otherwise: {'kept, for there is none better' if (example, scores) in kept else 'left out'}"
+        f"otherwise: {'kept, for there is none better' if kept is of_kinds else 'left out'}"
         for example, scores in near
     ]
 

@@ -77,8 +77,9 @@ def _make(job: Export, trained: network.Classifier, work: Path) -> dict[str, Any
     after = [calibrated(each, lines) for each in found] if job.calibrate else found
     policy = choose_policy([of_half(each, "selection") for each in after], labels, job.may_block)
     warnings += [
-        f"{label}: blocks nothing: no threshold is right in {BLOCK_PRECISION:.0%} of {BLOCK_POSTS} posts that it flags"
-        for label in job.may_block
+        f"{label}: blocks nothing: no threshold from that of review on flags {BLOCK_POSTS} development posts or more, "
+        f"{BLOCK_PRECISION:.0%} of them rightly"
+        for label in dict.fromkeys(job.may_block)
         if policy.thresholds[label].block is None
     ]
     report |= {"policy": policy.model_dump(), "calibration": _calibration_report(labels, lines, found, after)}

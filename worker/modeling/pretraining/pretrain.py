@@ -15,14 +15,21 @@ from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer, special_token
-from worker.modeling.encoders.directories import alone, refuse_full, written_aside
+from worker.modeling.encoders.directories import alone, make_directory, refuse_full, written_aside
 from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, save_tokenizer, train_vocabulary
 from worker.modeling.posts.texts import read_texts
 from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.recipe import PretrainRecipe
 from worker.modeling.pretraining.replaced_tokens import Outcome, ReplacedTokenDetection, choose_places
 from worker.modeling.training import checkpoint
-from worker.modeling.training.network import autocast, check_vocabulary, device, encoder_digest, load_encoder
+from worker.modeling.training.network import (
+    autocast,
+    check_vocabulary,
+    device,
+    encoder_digest,
+    load_encoder,
+    refuse_infinite,
+)
 from worker.text.normalise import normalise
 
 _RECENT = 100
@@ -40,12 +47,12 @@ def pretrain(recipe: PretrainRecipe, out: Path, checkpoint_seconds: float = 600.
     recipe.check()
     refuse_full(out)
     run = out.absolute().with_name(out.absolute().name + ".run")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        tokenizer_file = _tokenizer_file(recipe, run)
-    except OSError as error:
-        raise Fatal(f"{run}: cannot be written: {error}") from error
+    make_directory(run)
     with alone(run):
+        try:
+            tokenizer_file = _tokenizer_file(recipe, run)
+        except OSError as error:
+            raise Fatal(f"{run}: cannot be written: {error}") from error
         tokenizer = load_tokenizer(tokenizer_file)
         packed = Packed(tokenizer, _texts(recipe), recipe.max_length)
         torch.manual_seed(recipe.seed)
@@ -118,6 +125,7 @@ class _Run:
         ids = batch.to(self.device)
         with autocast(self.device, recipe.bf16):
             outcome: Outcome = self.model(ids, choose_places(ids, self.special, recipe.masked), self.mask)
+        refuse_infinite(outcome.loss, self.step)
         self.optimizer.zero_grad()
         outcome.loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

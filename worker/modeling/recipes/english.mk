@@ -26,26 +26,26 @@ NAME := english-hate-offensive
 VERSION := 2.6.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
-# Teachers' logits of every post below, without its text:
+# Teachers' logits of every post below, without its text, and for the card how the best two were trained:
 #
-#   english-teachers.npz   teacher-bge, teacher-e5        for student, other, deep and base
-#   english-students.npz   student, other, twice deep     for small-0
-#   english-best.npz       deep, twice base               for small-1
+#   english/teachers.npz   teacher-bge, teacher-e5        for student, other, deep and base
+#   english/students.npz   student, other, twice deep     for small-0
+#   english/best.npz       deep, twice base               for small-1
 #
 # The first names the posts of TEXTS too, which an earlier bundle chose. The first two are older than heads of sources that keep
 # silent of labels they never learnt: what they say of `offensive` is drawn to 0 in DynaHate's, MHS's and ToxiGen's posts, by a
 # quarter in the first, by half in the second. TEACH=1 makes all three anew, without that.
-SHIPPED := $(HERE)english-
+SHIPPED := $(HERE)english
 ifdef TEACH
-SCORES_IN := $(OUT)/
+KNOWN := $(OUT)
 TEACHERS := $(OUT)/teacher-bge/metrics.json $(OUT)/teacher-e5/metrics.json
 STUDENTS := $(OUT)/student/metrics.json $(OUT)/other/metrics.json $(OUT)/deep/metrics.json
 BEST := $(OUT)/deep/metrics.json $(OUT)/base/metrics.json
 else
-SCORES_IN := $(SHIPPED)
+KNOWN := $(SHIPPED)
 endif
 # $(call BY,scores,trainings): whose scores a distillation learns, and with TEACH=1 the teachers that make them.
-BY = --scores $(SCORES_IN)$(1).npz $(if $(TEACH),--teacher $(patsubst %/,%,$(dir $(2))))
+BY = --scores $(KNOWN)/$(1).npz $(if $(TEACH),--teacher $(patsubst %/,%,$(dir $(2))))
 
 .DELETE_ON_ERROR:
 .PHONY: all
@@ -63,7 +63,7 @@ $(TWICE): $(LABELLED)
 	$(MODEL) perturb --posts $^ --copies 2 --out $@
 
 $(REDDIT): $(TEXTS)
-	$(MODEL) select --scores $(SHIPPED)teachers.npz --texts $^ --out $@ --clean-out $(CLEAN)
+	$(MODEL) select --scores $(SHIPPED)/teachers.npz --texts $^ --out $@ --clean-out $(CLEAN)
 $(CLEAN): $(REDDIT)
 	@touch -c $@
 
@@ -142,6 +142,6 @@ $(OUT)/bundle/suite.json: $(OUT)/bundle/manifest.json
 	$(MODEL) suite --bundle $(@D) --json $@
 
 $(OUT)/bundle/MODEL_CARD.md: $(patsubst %,$(OUT)/bundle/%.json,evaluation evaluation-all suite)
-	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small $(if $(TEACH),--teachers $(patsubst %/,%,$(dir $(BEST)))) \
+	$(MODEL) card --bundle $(@D) --classifier $(OUT)/small --teachers $(KNOWN)/deep $(KNOWN)/base \
 	  --about $(HERE)english.toml \
 	  --metrics 'Development posts=$(@D)/evaluation.json' 'All development posts=$(@D)/evaluation-all.json'

@@ -2,7 +2,7 @@
 #
 #   make -f worker/modeling/recipes/tables.mk DATA=... OUT=... TARGET     (OUT is that of english.mk, made before)
 #
-# heads, encoders and shapes look at the students that taught the small one: they want an OUT that was made with TEACH=1.
+# heads, encoders and shapes look at the students that taught the small one: they, and so all, want an OUT made with TEACH=1.
 #
 # ablation    each option of the normaliser and emoji as spare rows of the vocabulary: 3 seeds, in domain and without a source
 # choices     an encoder pretrained further on the unlabelled posts, explanation regularisation, near-twins: likewise
@@ -35,7 +35,7 @@ EXPLAINED := $(DATA)/hatexplain.dev.jsonl $(DATA)/toxic_spans.dev.jsonl
 
 .DELETE_ON_ERROR:
 .PHONY: all ablation choices priors factorised terms heads explained encoders shapes
-all: heads explained encoders factorised terms priors choices ablation
+all: explained factorised terms priors choices ablation heads encoders
 
 $(ENCODER)/config.json:
 	rm -rf $(@D)
@@ -76,7 +76,7 @@ $(TABLES)/priors/heaviest/metrics.json: $(ENCODER)/config.json
 	$(PART) --source-priors 1 --source-weight davidson=8 mhs=8 dynahate=0.5
 
 factorised: $(patsubst %,$(TABLES)/%/metrics.json,factorised continued)
-PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english-teachers.npz --teacher-weight 0.3 \
+PASS = $(MODEL) distill --encoder $(<D) --out $(@D) --scores $(HERE)english/teachers.npz --teacher-weight 0.3 \
   --unlabelled $(UNLABELLED) $(SPANS) --train $(LABELLED) $(OUT)/augmentation.train.jsonl --dev $(DEV) $(NORMALISE) \
   --source-heads 0.3 --encoder-dropout 0.1 --average 0.999 --epochs 1 --learning-rate 6e-5
 

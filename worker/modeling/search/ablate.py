@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
+from worker.modeling.encoders.directories import alone, make_directory
 from worker.modeling.posts.examples import digest_of, read_examples, source_of
 from worker.modeling.posts.sampling import plain_name, sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
@@ -96,32 +97,34 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
     shared |= {"posts_sha256": digest_of(read_posts(base))}
     encoders = sorted({recipe.encoder for recipe in compared.values()})
     shared |= {"encoders_sha256": {name: encoder_digest(Path(name)) for name in encoders}}
-    claim(out / SETTINGS, {**asdict(base), **shared})
-    done = _read(out / RUNS)
-    wanted = [
-        (setting, name, recipe, seed)
-        for seed in range(base.seed, base.seed + what.seeds)  # by seed: an unfinished table compares whole seeds
-        for setting in settings
-        for name, recipe in compared.items()
-    ]
-    open_runs = [
-        run for run in wanted if (run[0], run[1], run[3]) not in {(r.setting, r.variant, r.seed) for r in done}
-    ]
-    for number, (setting, name, recipe, seed) in enumerate(open_runs, 1):
-        started = time.monotonic()
-        run = Run(setting, name, seed, {})
-        done.append(_run(replace(recipe, seed=seed), settings[setting], out, what, run, checkpoint_seconds))
-        write_text(out / RUNS, "".join(json.dumps(asdict(run)) + "\n" for run in done))
-        shutil.rmtree(_directory(out, run))
-        minutes = (time.monotonic() - started) * (len(open_runs) - number) / 60
-        print(
-            f"run {number}/{len(open_runs)}: {setting}, {name}, seed {seed}: mean AUROC {done[-1].mean:.4f}; "
-            f"{minutes:.0f} min left",
-            flush=True,
-        )
-    for name in ("samples", "run"):
-        shutil.rmtree(out / name, ignore_errors=True)
-    return write_tables(out, done)
+    make_directory(out)
+    with alone(out):
+        claim(out / SETTINGS, {**asdict(base), **shared})
+        done = _read(out / RUNS)
+        wanted = [
+            (setting, name, recipe, seed)
+            for seed in range(base.seed, base.seed + what.seeds)  # by seed: an unfinished table compares whole seeds
+            for setting in settings
+            for name, recipe in compared.items()
+        ]
+        open_runs = [
+            run for run in wanted if (run[0], run[1], run[3]) not in {(r.setting, r.variant, r.seed) for r in done}
+        ]
+        for number, (setting, name, recipe, seed) in enumerate(open_runs, 1):
+            started = time.monotonic()
+            run = Run(setting, name, seed, {})
+            done.append(_run(replace(recipe, seed=seed), settings[setting], out, what, run, checkpoint_seconds))
+            write_text(out / RUNS, "".join(json.dumps(asdict(run)) + "\n" for run in done))
+            shutil.rmtree(_directory(out, run))
+            minutes = (time.monotonic() - started) * (len(open_runs) - number) / 60
+            print(
+                f"run {number}/{len(open_runs)}: {setting}, {name}, seed {seed}: mean AUROC {done[-1].mean:.4f}; "
+                f"{minutes:.0f} min left",
+                flush=True,
+            )
+        for name in ("samples", "run"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        return write_tables(out, done)
 
 
 @dataclass(frozen=True, slots=True)

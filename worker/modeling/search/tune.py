@@ -28,6 +28,7 @@ from ray.tune.search import BasicVariantGenerator
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
+from worker.modeling.encoders.directories import alone, make_directory
 from worker.modeling.posts.examples import digest_of
 from worker.modeling.search.tune_space import Dimension, apply, check_space
 from worker.modeling.search.tune_table import Row, write_table
@@ -76,25 +77,27 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoin
     searched |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
     weighted = apply(base, {d.field: 1.0 for d in what.space if "." in d.field})  # names are checked with the posts
     searched |= {"posts_sha256": digest_of(read_posts(weighted, dev)), **base.digests()}
-    claim(out / SEARCH, {**asdict(base), **searched})
-    cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)
-    gpus = 1 / what.concurrency if torch.cuda.is_available() else 0
-    _start(cpus * what.concurrency)
-    try:
-        trainable = tune.with_resources(_trainable(base, dev, out, checkpoint_seconds), {"cpu": cpus, "gpu": gpus})
-        results = _tuner(trainable, out, base, what).fit()
-    finally:
-        ray.shutdown()
-    rows = [_row(results[i], out) for i in range(len(results))]
-    table = write_table(out, rows, asdict(base))
-    if any(row.state == UNFINISHED for row in rows) or len(rows) < what.trials:
-        print(table, flush=True)
-        raise KeyboardInterrupt
-    _forget_checkpoints(out)
-    failed = [row.state for row in rows if row.state.startswith("failed")]
-    if len(failed) == len(rows):
-        raise Fatal(f"{out}: no trial succeeded; the first {failed[0]}")
-    return table
+    make_directory(out)
+    with alone(out):
+        claim(out / SEARCH, {**asdict(base), **searched})
+        cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)
+        gpus = 1 / what.concurrency if torch.cuda.is_available() else 0
+        _start(cpus * what.concurrency)
+        try:
+            trainable = tune.with_resources(_trainable(base, dev, out, checkpoint_seconds), {"cpu": cpus, "gpu": gpus})
+            results = _tuner(trainable, out, base, what).fit()
+        finally:
+            ray.shutdown()
+        rows = [_row(results[i], out) for i in range(len(results))]
+        table = write_table(out, rows, asdict(base))
+        if any(row.state == UNFINISHED for row in rows) or len(rows) < what.trials:
+            print(table, flush=True)
+            raise KeyboardInterrupt
+        _forget_checkpoints(out)
+        failed = [row.state for row in rows if row.state.startswith("failed")]
+        if len(failed) == len(rows):
+            raise Fatal(f"{out}: no trial succeeded; the first {failed[0]}")
+        return table
 
 
 def _start(cpus: int) -> None:

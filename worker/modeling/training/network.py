@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -99,7 +100,7 @@ class Classifier(nn.Module):
             rest = {f"electra.{name}": value for name, value in model.electra.state_dict().items()}
             model.load_state_dict(head | rest)
             check_vocabulary(model.electra.config, load_tokenizer(directory / "tokenizer.json"), directory)
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
             raise Fatal(f"{directory}: not a trained classifier of this version: {error}") from error
         return model.eval()
 
@@ -121,7 +122,7 @@ def load_encoder(directory: Path, dropout: float = 0.0, attention_dropout: float
             attention_probs_dropout_prob=attention_dropout,
             hidden_dropout_prob=dropout,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise Fatal(f"{directory}: cannot be read as an ELECTRA encoder: {error}") from error
     encoder: ElectraModel = found[0]
     if missing := sorted(found[1]["missing_keys"]):  # transformers would draw them at random
@@ -171,6 +172,14 @@ def _digest(files: Sequence[Path]) -> str:
 def device() -> torch.device:
     """The accelerator, where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def refuse_infinite(loss: Tensor, step: int) -> None:
+    """Raise Fatal where a loss is no finite number: before its gradients spoil the weights, and a checkpoint keeps them."""
+    if not math.isfinite(float(loss)):
+        raise Fatal(
+            f"the loss is {float(loss)} at step {step + 1}: the training diverged; a lower --learning-rate may help"
+        )
 
 
 def autocast(where: torch.device, wanted: bool = True) -> torch.autocast:

@@ -22,7 +22,7 @@ from worker.modeling.training import checkpoint
 from worker.modeling.training.config import ClassifierConfig
 from worker.modeling.training.dev_sets import DevSet, refuse_undecided
 from worker.modeling.training.losses import Loss
-from worker.modeling.training.network import Classifier, check_vocabulary, device, load_encoder
+from worker.modeling.training.network import Classifier, check_vocabulary, device, load_encoder, refuse_infinite
 from worker.modeling.training.optimisation import batches, build_optimiser, set_learning_rate
 from worker.modeling.training.recipe import Recipe
 from worker.modeling.training.training_set import TrainingSet, read_training_set
@@ -49,12 +49,12 @@ def train(
     on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
     check(recipe, dev)
-    torch.manual_seed(recipe.seed)
-    tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
-    data = read_training_set(recipe, tokenizer, dev)
-    run = _Run(recipe, data, tokenizer, dev, out, halves)
     make_directory(out)
     with alone(out):
+        torch.manual_seed(recipe.seed)
+        tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
+        data = read_training_set(recipe, tokenizer, dev)
+        run = _Run(recipe, data, tokenizer, dev, out, halves)
         run.resume()
         run.train(checkpoint_seconds, report)
         return run.finish()
@@ -151,6 +151,7 @@ class _Run:
         self.model.train()
         set_learning_rate(self.optimiser, self.recipe, self.step, self.steps)
         loss = self.loss(batch)
+        refuse_infinite(loss, self.step)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
