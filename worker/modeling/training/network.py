@@ -176,10 +176,9 @@ def device() -> torch.device:
 
 def refuse_infinite(loss: Tensor, step: int) -> None:
     """Raise Fatal where a loss is no finite number: before its gradients spoil the weights, and a checkpoint keeps them."""
-    if not math.isfinite(float(loss)):
-        raise Fatal(
-            f"the loss is {float(loss)} at step {step + 1}: the training diverged; a lower --learning-rate may help"
-        )
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise Fatal(f"the loss is {value} at step {step + 1}: the training diverged; a lower --learning-rate may help")
 
 
 def autocast(where: torch.device, wanted: bool = True) -> torch.autocast:
