@@ -2,7 +2,7 @@
 # an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
 # looked at again (seconds), and the small one is then taught anew.
 #
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2 hours)
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (3 hours)
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (10 hours), in an OUT of its own
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
