@@ -13,6 +13,7 @@ from transformers import ElectraModel
 from tests.modeling.tiny import VOCABULARY
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
+from worker.modeling.encoders.directories import alone
 from worker.modeling.pretraining import pretrain as module
 from worker.modeling.pretraining.packing import Packed
 from worker.modeling.pretraining.pretrain import pretrain
@@ -232,3 +233,10 @@ def test_no_gradient_passes_from_the_discriminator_to_the_generator(encoder: Pat
     outcome.discriminator.backward()
     assert all(p.grad is None for p in model.generator.electra.encoder.parameters())
     assert any(p.grad is not None for p in model.discriminator.electra.encoder.parameters())
+
+
+def test_pretraining_that_another_run_is_at_is_refused_and_its_vocabulary_stays(texts: Path, tmp_path: Path) -> None:
+    recipe = PretrainRecipe((str(texts),), shape=TINY, train_vocabulary=60, steps=1, batch_size=4, max_length=16)
+    with alone(tmp_path / "out.run"), pytest.raises(Fatal, match=r"out\.run: another run writes to it"):
+        pretrain(recipe, tmp_path / "out")
+    assert not list((tmp_path / "out.run").iterdir())

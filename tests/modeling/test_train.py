@@ -2,6 +2,7 @@ import dataclasses
 import json
 import random
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -281,3 +282,11 @@ def test_label_with_one_value_everywhere_is_refused(encoder: Path, tmp_path: Pat
     )
     with pytest.raises(Fatal, match="the label 'offensive' has 0 value"):
         train(recipe(encoder, file), [], tmp_path / "out")
+
+
+def test_weights_file_that_was_cut_is_named(encoder: Path, posts: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut"
+    shutil.copytree(encoder, cut)
+    (cut / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(Fatal, match="cut: cannot be read as an ELECTRA encoder"):
+        train(recipe(cut, posts), [], tmp_path / "out")
