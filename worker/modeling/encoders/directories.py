@@ -18,26 +18,19 @@ def refuse_full(out: Path) -> None:
         raise Fatal(f"{out}: exists and is not an empty directory: remove it or choose another --out")
 
 
-def make_directory(out: Path) -> None:
-    """Raise Fatal where `out` is not there and cannot be made."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Fatal(f"--out {out}: cannot be written: {error}") from error
-
-
 @contextmanager
 def alone(directory: Path, out: Path | None = None) -> Iterator[int]:
-    """Hold `directory`, which is there, until the block or the process ends; its descriptor.
+    """Make `directory` where it is not there, and hold it until the block or the process ends; its descriptor.
 
     Raises Fatal, naming `out` where it is given, where another run holds it, for each would write over what the other
     wrote; and where it cannot be held.
     """
     out = out or directory
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise Fatal(f"{out}: cannot be written: {error}") from error
+        raise Fatal(f"--out {out}: cannot be written: {error}") from error
     try:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

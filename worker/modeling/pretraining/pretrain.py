@@ -15,7 +15,7 @@ from transformers import ElectraConfig, ElectraModel
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer, special_token
-from worker.modeling.encoders.directories import alone, make_directory, refuse_full, written_aside
+from worker.modeling.encoders.directories import alone, refuse_full, written_aside
 from worker.modeling.encoders.vocabulary import SPECIAL, read_vocabulary, save_tokenizer, train_vocabulary
 from worker.modeling.posts.texts import read_texts
 from worker.modeling.pretraining.packing import Packed
@@ -47,7 +47,6 @@ def pretrain(recipe: PretrainRecipe, out: Path, checkpoint_seconds: float = 600.
     recipe.check()
     refuse_full(out)
     run = out.absolute().with_name(out.absolute().name + ".run")
-    make_directory(run)
     with alone(run):
         try:
             tokenizer_file = _tokenizer_file(recipe, run)

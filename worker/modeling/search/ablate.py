@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
-from worker.modeling.encoders.directories import alone, make_directory
+from worker.modeling.encoders.directories import alone
 from worker.modeling.posts.examples import digest_of, read_examples, source_of
 from worker.modeling.posts.sampling import plain_name, sample_files
 from worker.modeling.search.ablate_table import BASE, Run, write_tables
@@ -97,7 +97,6 @@ def ablate(base: Recipe, dev: Sequence[Path], out: Path, what: Ablation, checkpo
     shared |= {"posts_sha256": digest_of(read_posts(base))}
     encoders = sorted({recipe.encoder for recipe in compared.values()})
     shared |= {"encoders_sha256": {name: encoder_digest(Path(name)) for name in encoders}}
-    make_directory(out)
     with alone(out):
         claim(out / SETTINGS, {**asdict(base), **shared})
         done = _read(out / RUNS)

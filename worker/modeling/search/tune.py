@@ -28,7 +28,7 @@ from ray.tune.search import BasicVariantGenerator
 
 from worker.core.errors import Fatal
 from worker.modeling.claim import claim
-from worker.modeling.encoders.directories import alone, make_directory
+from worker.modeling.encoders.directories import alone
 from worker.modeling.posts.examples import digest_of
 from worker.modeling.search.tune_space import Dimension, apply, check_space
 from worker.modeling.search.tune_table import Row, write_table
@@ -77,7 +77,6 @@ def search(base: Recipe, dev: Sequence[Path], out: Path, what: Search, checkpoin
     searched |= {"dev": [*map(str, dev)], "dev_sha256": dev_digest(dev, base.labels)}
     weighted = apply(base, {d.field: 1.0 for d in what.space if "." in d.field})  # names are checked with the posts
     searched |= {"posts_sha256": digest_of(read_posts(weighted, dev)), **base.digests()}
-    make_directory(out)
     with alone(out):
         claim(out / SEARCH, {**asdict(base), **searched})
         cpus = max(1, len(os.sched_getaffinity(0)) // what.concurrency)

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from worker.core.errors import Fatal
 from worker.model.tokenizer import load_tokenizer
-from worker.modeling.encoders.directories import alone, make_directory
+from worker.modeling.encoders.directories import alone
 from worker.modeling.posts.examples import read_examples
 from worker.modeling.posts.halves import HALVES, Half
 from worker.modeling.training import checkpoint
@@ -49,7 +49,6 @@ def train(
     on. Raises Fatal for what cannot be trained on, and where `out` cannot be written or holds another run.
     """
     check(recipe, dev)
-    make_directory(out)
     with alone(out):
         torch.manual_seed(recipe.seed)
         tokenizer = load_tokenizer(Path(recipe.encoder) / "tokenizer.json")
