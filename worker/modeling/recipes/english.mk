@@ -3,7 +3,7 @@
 # looked at again (seconds), and the small one is then taught anew.
 #
 #   make -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (3 hours)
-#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (10 hours), in an OUT of its own
+#   make -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (some 10 hours), in an OUT of its own
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
