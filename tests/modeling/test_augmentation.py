@@ -8,7 +8,7 @@ import pytest
 
 from worker.core.errors import Fatal
 from worker.modeling.augmentation.grammar import Grammar, load
-from worker.modeling.augmentation.posts import Post, augmentation_grammar, make_posts
+from worker.modeling.augmentation.posts import Post, augmentation_grammar, contrasts_grammar, make_posts
 from worker.modeling.cli import main
 
 POSTS = 3_000
@@ -22,6 +22,11 @@ def grammar() -> Grammar:
 @pytest.fixture(scope="module")
 def posts(grammar: Grammar) -> list[Post]:
     return make_posts(grammar, POSTS, 0, "augment")
+
+
+@pytest.fixture(scope="module")
+def contrasts() -> list[Post]:
+    return make_posts(contrasts_grammar(), POSTS, 0, "augment")
 
 
 def test_same_seed_makes_the_same_posts_and_another_seed_others(grammar: Grammar, posts: list[Post]) -> None:
@@ -50,7 +55,9 @@ def test_every_phenomenon_and_every_group_is_there(grammar: Grammar, posts: list
     assert {post.group for post in posts} - {None} == {group.name for group in grammar.groups}
 
 
-def test_hate_is_offensive_and_kinds_without_hate_have_none(posts: list[Post]) -> None:
+@pytest.mark.parametrize("name", ["posts", "contrasts"])
+def test_hate_is_offensive_and_kinds_without_hate_have_none(name: str, request: pytest.FixtureRequest) -> None:
+    posts = request.getfixturevalue(name)
     assert all(post.labels["offensive"] == 1 for post in posts if post.labels["hate"])
     harmless = {"identity_neutral", "identity_warm", "insult_person", "object_abuse", "homonym", "reclaimed"}
     assert not any(post.labels["hate"] for post in posts if post.kind in harmless)
@@ -58,7 +65,9 @@ def test_hate_is_offensive_and_kinds_without_hate_have_none(posts: list[Post]) -
     assert insults[0] == insults[1] > 0
 
 
-def test_group_is_as_often_in_hate_as_in_the_rest(posts: list[Post]) -> None:
+@pytest.mark.parametrize("name", ["posts", "contrasts"])
+def test_group_is_as_often_in_hate_as_in_the_rest(name: str, request: pytest.FixtureRequest) -> None:
+    posts = request.getfixturevalue(name)
     for group in {post.group for post in posts} - {None}:
         about = [post.labels["hate"] for post in posts if post.group == group]
         assert 0.3 < sum(label or 0 for label in about) / len(about) < 0.6
@@ -79,8 +88,17 @@ def test_few_posts_are_nearly_the_same(posts: list[Post]) -> None:
     assert near / len(posts) < 0.1
 
 
-def test_no_symbol_is_left_in_a_post(posts: list[Post]) -> None:
-    assert not [post.text for post in posts if re.search(r"[{}]|  |\ba [aeio]", post.text)]
+def test_no_symbol_is_left_in_a_post(posts: list[Post], contrasts: list[Post]) -> None:
+    assert not [post.text for post in [*posts, *contrasts] if re.search(r"[{}]|  |\ba [aeio]", post.text)]
+
+
+def test_contrasts_are_other_frames_of_the_same_groups(grammar: Grammar, contrasts: list[Post]) -> None:
+    more = contrasts_grammar()
+    assert not {*more.frames} & {*grammar.frames}
+    assert more.groups == grammar.groups
+    assert {post.group for post in contrasts} - {None} == {group.name for group in grammar.groups}
+    assert {"quote", "counter_reference", "negation", "implicit"} < {*more.kinds} < {*grammar.kinds}
+    assert len({post.id for post in contrasts}) == len(contrasts)
 
 
 def test_used_up_templates_end_the_run(tmp_path: Path) -> None:
@@ -109,7 +127,7 @@ def test_template_without_a_meaning_is_refused(tmp_path: Path, content: str) -> 
 
 
 def test_augment_writes_training_rows_and_says_what_they_are(
-    tmp_path: Path, posts: list[Post], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, posts: list[Post], contrasts: list[Post], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "augmentation.train.jsonl"
     assert main(f"augment --out {out} --posts 300".split()) == 0
@@ -118,6 +136,9 @@ def test_augment_writes_training_rows_and_says_what_they_are(
     assert set(rows[0]["labels"]) == {"hate", "offensive"}
     assert f"| all | {len(rows)} | " in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert main(f"augment --contrasts --out {out} --posts 300".split()) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows == [post.as_row() for post in contrasts[: len(rows)]]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +158,8 @@ def test_augment_names_what_to_change(
     assert not list(tmp_path.iterdir())
 
 
-def test_default_posts_are_those_that_the_bundle_was_trained_on(grammar: Grammar) -> None:
-    ids = "\n".join(post.id for post in make_posts(grammar, 1_000, 0, "augment"))
-    # A change of the templates changes this: then train again, or keep the old templates.
-    assert hashlib.sha256(ids.encode()).hexdigest().startswith("85323b563ac50d42")
+def test_default_posts_are_those_that_the_bundle_was_trained_on(posts: list[Post], contrasts: list[Post]) -> None:
+    # A change of the templates changes these: then train again, or keep the old templates.
+    for made, digest in ((posts, "85323b563ac50d42"), (contrasts, "8b18bcba05478962")):
+        ids = "\n".join(post.id for post in made[:1_000])
+        assert hashlib.sha256(ids.encode()).hexdigest().startswith(digest)

@@ -9,7 +9,7 @@ import pytest
 
 from worker.modeling.augmentation import surface as augmentation
 from worker.modeling.augmentation.grammar import Grammar
-from worker.modeling.augmentation.posts import Post, augmentation_grammar, make_posts
+from worker.modeling.augmentation.posts import Post, augmentation_grammar, contrasts_grammar, make_posts
 from worker.modeling.cli import main
 from worker.modeling.suite import surface
 from worker.modeling.suite.cases import CASES, PROBE, PROBES, suite_cases, suite_grammar
@@ -18,7 +18,8 @@ from worker.modeling.suite.measure import Outcome, as_json, markdown, summarise
 
 @pytest.fixture(scope="module")
 def grammars() -> tuple[Grammar, Grammar]:
-    return augmentation_grammar(), suite_grammar()
+    first, more = augmentation_grammar(), contrasts_grammar()  # whose rules and groups are both sets'
+    return replace(more, frames=first.frames + more.frames), suite_grammar()
 
 
 @pytest.fixture(scope="module")

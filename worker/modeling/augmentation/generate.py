@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from worker.core.errors import Fatal
-from worker.modeling.augmentation.posts import augmentation_grammar, make_posts
+from worker.modeling.augmentation.posts import augmentation_grammar, contrasts_grammar, make_posts
 from worker.modeling.augmentation.spelling import abusive_words, disguised_posts
 from worker.modeling.writing import write_text
 
 
-def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: float) -> str:
-    """Write the augmentation to `out`; return a table of what it holds.
+def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: float, contrasts: bool = False) -> str:
+    """Write the augmentation to `out`, of the second set of templates where `contrasts`; return a table of what it holds.
 
     Raises Fatal where an option is out of range, a file is not readable or the templates make no more posts.
     """
@@ -20,9 +20,9 @@ def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: 
         raise Fatal("--posts: 0 or more")
     if not 0 < share <= 1:
         raise Fatal("--spelling-share: more than 0, 1 at most")
-    grammar = augmentation_grammar()
+    grammar = contrasts_grammar() if contrasts else augmentation_grammar()
     rows = [post.as_row() for post in make_posts(grammar, posts, seed, "augment")]
-    abusive = abusive_words(grammar)
+    abusive = abusive_words(augmentation_grammar())
     for path in spelling:
         rows += disguised_posts(path, share, seed, abusive)
     write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -4,8 +4,9 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from worker.core.errors import Fatal
@@ -41,8 +42,19 @@ class Post:
 
 def augmentation_grammar() -> Grammar:
     """The templates that make training posts."""
-    folder = files("worker.modeling.augmentation") / "templates"
-    return load(file for file in folder.iterdir() if file.name.endswith(".toml"))
+    return load(_templates("templates"))
+
+
+def contrasts_grammar() -> Grammar:
+    """More frames, with the groups and rules of the first templates and others: a set apart, which no teacher has scored."""
+    first = {*augmentation_grammar().frames}
+    both = load([*_templates("templates"), *_templates("contrasts")])
+    return replace(both, frames=tuple(frame for frame in both.frames if frame not in first))
+
+
+def _templates(name: str) -> list[Traversable]:
+    folder = files("worker.modeling.augmentation") / name
+    return [file for file in folder.iterdir() if file.name.endswith(".toml")]
 
 
 def make_posts(

@@ -81,5 +81,12 @@ DATASETS = {
         "",
         "templates against known blind spots, and spelling tricks on labelled posts",
     ),
+    "contrasts": Dataset(
+        "contrasts",
+        "made up by `moderation-model augment --contrasts`",
+        "Apache-2.0 as this project",
+        "",
+        "more templates: what says hate beside what quotes it, counters it or speaks of something else",
+    ),
 }
 """By the first part of a training file's name, up to a dot or hyphen."""

@@ -10,6 +10,7 @@ from typing import Any
 from worker.modeling.model_card.about import About
 from worker.modeling.model_card.datasets import DATASETS
 from worker.modeling.model_card.runs import Run
+from worker.modeling.posts.examples import source_of
 from worker.modeling.training.recipe import Recipe
 
 HEADS = {"cls": "one linear layer on [CLS]", "lstm": "an LSTM over the tokens' states and one linear layer"}
@@ -68,7 +69,9 @@ def _run(run: Run) -> str:
         each.get("teacher_scores") and each.get("teacher_weight") == 1 and not each.get("tfidf_shares")
         for each in every
     ):  # TF-IDF learns the labels of `train`
-        files["unlabelled"], files["train"] = files["unlabelled"] + files["train"], []
+        own = {source for each in every for source in each.get("own_labels", ())}
+        files["unlabelled"] += [name for name in files["train"] if source_of(Path(name)) not in own]
+        files["train"] = [name for name in files["train"] if source_of(Path(name)) in own]
     posts = "\n\n".join(f"{heading}\n\n{_files(files[kind])}" for kind, heading in KINDS.items() if files[kind])
     return f"""\
 Fine-tuned with {HEADS[recipe.get("head", "cls")]}, a sigmoid for each label, unknown labels masked, at most \

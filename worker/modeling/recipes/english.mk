@@ -18,6 +18,7 @@ SPANS := $(DATA)/toxic_spans.train.jsonl
 DEV := $(patsubst %,$(DATA)/%.dev.jsonl,hatexplain davidson dynahate mhs)
 TEXTS := $(sort $(wildcard $(DATA)/reddit/*.zst))
 MADE_UP := $(OUT)/augmentation.train.jsonl
+CONTRASTS := $(OUT)/contrasts.train.jsonl
 REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
@@ -56,6 +57,9 @@ $(OUT)/encoders/%/config.json:
 
 $(MADE_UP): $(LABELLED)
 	$(MODEL) augment --out $@ --spelling $^
+
+$(CONTRASTS):
+	$(MODEL) augment --contrasts --out $@
 
 $(COPIES): $(LABELLED)
 	$(MODEL) perturb --posts $^ --out $@
@@ -109,11 +113,12 @@ $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(BEST) $(R
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
 # The small one, twice, by other teachers: each time the last of them, the best, is given twice, its say counts double. Two
-# copies of each post, because what is short is not what the students know but posts that they speak of.
+# copies of each post, because what is short is not what the students know but posts that they speak of. The contrasts came
+# after the teachers, and learn their labels alone.
 SMALL = $(MODEL) distill --encoder $(<D) --out $(@D) --teacher-weight 1 --unlabelled $(TWICE) $(REDDIT) \
-  --train $(DATA)/toxigen.train.jsonl $(MADE_UP) --dev $(DEV) $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 2 \
+  --train $(DATA)/toxigen.train.jsonl $(MADE_UP) $(CONTRASTS) --own-labels contrasts --dev $(DEV) $(NORMALISE) --dropout 0.1 --average 0.999 --epochs 2 \
   --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
-SPOKEN_OF := $(TWICE) $(REDDIT) $(MADE_UP)
+SPOKEN_OF := $(TWICE) $(REDDIT) $(MADE_UP) $(CONTRASTS)
 
 $(OUT)/small-0/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(SPOKEN_OF)
 	$(SMALL) $(call BY,students,$(STUDENTS) $(lastword $(STUDENTS)))

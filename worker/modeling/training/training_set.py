@@ -78,13 +78,16 @@ def read_training_set(recipe: Recipe, tokenizer: Tokenizer, dev: Sequence[Path] 
     known = torch.tensor([[float(v is not None) for v in e.labels] for e in examples])
     targets, weights, digest = labels, known, f"{digest_of(examples)} {_MADE}"
     if recipe.teacher_scores:
-        said = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(examples)
-        own = known * (1 - recipe.teacher_weight)
+        taught = torch.tensor([e.source not in recipe.own_labels for e in examples])
+        said = torch.zeros_like(known)
+        said[taught] = TeacherScores.read(Path(recipe.teacher_scores)).logits_of(taught_posts(examples, recipe))
         digest += " " + hashlib.sha256(said.numpy().tobytes()).hexdigest()
         if recipe.tfidf_shares:
             digest += f" {tfidf.RECIPE}"
             said = tfidf.mix_in(said, examples, recipe.labels, recipe.tfidf_shares, recipe.normalisation)
-        targets, weights = labels * own + said.sigmoid() * (1 - own), torch.ones_like(known)
+        own = torch.where(taught[:, None], known * (1 - recipe.teacher_weight), known)
+        targets = labels * own + said.sigmoid() * (1 - own)
+        weights = torch.where(taught[:, None], 1.0, known)
     factors = torch.tensor([recipe.source_weights.get(e.source, 1.0) for e in examples])[:, None]
     positive = torch.tensor([recipe.positive_weights.get(label, 1.0) for label in recipe.labels])
     weights = weights * factors * (1 + (positive - 1) * targets)
@@ -142,6 +145,11 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     return _read(recipe, dev)[0]
 
 
+def taught_posts(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
+    """Those that teachers are asked about."""
+    return [example for example in examples if example.source not in recipe.own_labels]
+
+
 def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | None]:
     """`read_posts`, and what `fold` left out."""
     balanced, fold = bool(recipe.clean), None
@@ -157,6 +165,11 @@ def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | No
         raise Fatal("training data: --fold and --dev leave none of the posts of --train")
     sources = dict.fromkeys(e.source for e in found)
     _check_names("--source-weight", recipe.source_weights, sources)
+    _check_names("--own-labels", recipe.own_labels, {e.source: None for e in found if e.labelled})
+    if (bare := next((e for e in found if not e.labelled and e.source in recipe.own_labels), None)) is not None:
+        raise Fatal(
+            f"--own-labels {bare.source}: --unlabelled has posts of that source, {bare.id!r}, which only teachers label"
+        )
     _check_names("--source-offset", recipe.source_offsets, [f"{s}:{label}" for s in sources for label in recipe.labels])
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     _check_names("--tfidf-share", recipe.tfidf_shares, recipe.labels)
