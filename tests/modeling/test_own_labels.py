@@ -1,4 +1,4 @@
-"""Sources that no teacher is asked about: made-up posts, beside scores that are older than they are."""
+"""Sources whose posts learn their labels alone: made-up posts, beside teachers' scores that are older than they are."""
 
 import dataclasses
 from pathlib import Path
@@ -50,6 +50,16 @@ def test_distill_asks_no_teacher_about_them(
     assert len(TeacherScores.read(tmp_path / "s.npz").keys) == 4
 
 
+def test_teachers_that_would_have_nothing_to_say_are_refused(
+    encoder: Path, posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = (
+        f"distill --encoder {encoder} --train {posts} --scores {tmp_path}/s.npz --out {tmp_path}/out --max-length 32"
+    )
+    assert main([*command.split(), "--own-labels", "posts"]) == 1
+    assert "--own-labels: these are all sources" in capsys.readouterr().err
+
+
 def test_source_that_is_not_there_or_bears_no_labels_is_refused(encoder: Path, posts: Path, tmp_path: Path) -> None:
     chosen = recipe(encoder, posts, teacher_scores="s.npz", own_labels=("mad",))
     with pytest.raises(Fatal, match="--own-labels mad: no such name; there are posts"):
@@ -57,8 +67,12 @@ def test_source_that_is_not_there_or_bears_no_labels_is_refused(encoder: Path, p
     copies = tmp_path / "posts.copies.jsonl"
     copies.write_text('{"id": "copy-1", "text": "rain", "labels": {}}\n')
     bare = dataclasses.replace(chosen, own_labels=("posts",), unlabelled=(str(copies),))
-    with pytest.raises(Fatal, match="--own-labels posts: --unlabelled has posts of that source, 'copy-1'"):
+    with pytest.raises(Fatal, match="--own-labels posts: its post 'copy-1' has no label: it is in --unlabelled"):
         read_posts(bare)
+    one = write(tmp_path / "one.jsonl", ("rain", 1, 1))
+    sided = dataclasses.replace(chosen, own_labels=("one",), train=(str(posts), str(one)))
+    with pytest.raises(Fatal, match=r"--own-labels one: its post '0' has no label: .* or have one value"):
+        read_posts(sided)
 
 
 def test_card_tells_them_from_posts_of_which_only_scores_were_learnt() -> None:

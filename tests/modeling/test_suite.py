@@ -2,6 +2,7 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_suite_and_augmentation_share_no_template_and_no_filler(grammars: tuple[
     assert not (frames[0] - only_symbols) & frames[1]
     fillers = [{words(text) for texts in grammar.rules.values() for text in texts} for grammar in grammars]
     assert not fillers[0] & fillers[1]
+    written = [[text for side in pair for text in side] for pair in zip(frames, fillers, strict=True)]
+    in_a_row = [{" ".join(five) for text in texts for five in _fives(text)} for texts in written]
+    assert not in_a_row[0] & in_a_row[1]
+
+
+def _fives(text: str) -> Iterator[tuple[str, ...]]:
+    """Five words in a row, of which at least three are written and not drawn."""
+    found = ["@" if word.startswith("{") else word for word in text.split()]
+    fives = zip(*(found[at:] for at in range(5)), strict=False)
+    return (five for five in fives if five.count("@") < 3)
 
 
 def test_suite_and_augmentation_share_no_register_and_no_hashtag(

@@ -20,9 +20,11 @@ def generate(out: Path, seed: int, posts: int, spelling: Sequence[Path], share: 
         raise Fatal("--posts: 0 or more")
     if not 0 < share <= 1:
         raise Fatal("--spelling-share: more than 0, 1 at most")
+    if contrasts and spelling:
+        raise Fatal("--contrasts: leave out --spelling: posts are re-spelled beside the first set of templates")
     grammar = contrasts_grammar() if contrasts else augmentation_grammar()
-    rows = [post.as_row() for post in make_posts(grammar, posts, seed, "augment")]
-    abusive = abusive_words(augmentation_grammar())
+    rows = [post.as_row() for post in make_posts(grammar, posts, seed, "contrasts" if contrasts else "augment")]
+    abusive = abusive_words(grammar)
     for path in spelling:
         rows += disguised_posts(path, share, seed, abusive)
     write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

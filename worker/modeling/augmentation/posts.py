@@ -46,7 +46,7 @@ def augmentation_grammar() -> Grammar:
 
 
 def contrasts_grammar() -> Grammar:
-    """More frames, with the groups and rules of the first templates and others: a set apart, which no teacher has scored."""
+    """More frames, with the groups and rules of the first templates and others: a set of its own."""
     first = {*augmentation_grammar().frames}
     both = load([*_templates("templates"), *_templates("contrasts")])
     return replace(both, frames=tuple(frame for frame in both.frames if frame not in first))

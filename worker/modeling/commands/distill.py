@@ -14,7 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     teachers.add_argument("--teacher", type=Path, nargs="*", default=[], help="classifier directories (from train)")
     teachers.add_argument("--scores", type=Path, required=True, help=_SCORES)
     teachers.add_argument("--teacher-weight", type=float, default=0.5, help=_WEIGHT)
-    teachers.add_argument("--own-labels", nargs="*", default=[], metavar="SOURCE", help=_OWN)
+    teachers.add_argument("--own-labels", nargs="*", action="extend", default=[], metavar="SOURCE", help=_OWN)
     teachers.add_argument("--tfidf-share", type=_share, nargs="*", default=[], metavar="LABEL=SHARE", help=_TFIDF)
     teachers.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="posts without labels (from select)")
     teachers.add_argument("--hidden-weight", type=float, default=0.0, help=_HIDDEN)
@@ -33,13 +33,16 @@ def add(parser: argparse.ArgumentParser) -> None:
             unlabelled=tuple(map(str, chosen.unlabelled)),
             teacher_scores=str(chosen.scores),
             teacher_weight=chosen.teacher_weight,
-            own_labels=tuple(chosen.own_labels),
+            own_labels=tuple(sorted({*chosen.own_labels})),
             tfidf_shares=dict(chosen.tfidf_share),
             hidden_teacher=str(chosen.teacher[0]) if chosen.hidden_weight else None,
             hidden_weight=chosen.hidden_weight,
         )
         check(recipe, chosen.dev)  # before the long work
-        score(chosen.teacher, taught_posts(read_posts(recipe), recipe), chosen.scores, recipe.labels)
+        taught = taught_posts(read_posts(recipe), recipe)
+        if not taught:
+            raise Fatal("--own-labels: these are all sources: leave one out, or use `train`, which needs no teacher")
+        score(chosen.teacher, taught, chosen.scores, recipe.labels)
         train(recipe, chosen.dev, chosen.out, chosen.checkpoint_minutes * 60)
 
     parser.set_defaults(run=run)
@@ -62,8 +65,8 @@ _SCORES = (
 )
 _WEIGHT = "the teachers' share of the target where the source has a label of its own (default 0.5)"
 _OWN = (
-    "sources of --train that no teacher is asked about: their posts learn their labels alone (default: none); for made-up "
-    "posts, whose labels are certain, beside scores that were kept before these were made"
+    "sources of --train (a row's `source`, or else its file's name up to the first dot) whose posts learn their labels "
+    "alone, no teacher's scores (default: none); for made-up posts, whose labels are certain, beside --scores that are older"
 )
 _TFIDF = (
     "let TF-IDF of words and characters, fitted on the labelled posts, be a teacher too, with this share of a label's "

@@ -20,8 +20,8 @@ class Recipe:
 
     `clean`: files of posts that bear no label at all, against which positives-only sources may be trained.
     `teacher_scores`: the cache of `distill`; `teacher_weight`: the teacher's share of the target where the source has
-    a label of its own (where it has none, the teacher is all there is). `own_labels`: sources that no teacher is asked about:
-    their posts learn their labels alone. `tfidf_shares`: TF-IDF's share of the teachers'
+    a label of its own (where it has none, the teacher is all there is). `own_labels`: sources whose posts learn
+    their labels alone, no teacher's scores. `tfidf_shares`: TF-IDF's share of the teachers'
     logits of a label, by label.
     `source_heads`: weight of the loss of one additional head for each source. `source_priors`: the share of its source's
     log-odds of a label (less those of all sources) that is added to a post's logit in the loss; `source_offsets`: what is

@@ -145,8 +145,18 @@ def read_posts(recipe: Recipe, dev: Sequence[Path] = ()) -> list[Example]:
     return _read(recipe, dev)[0]
 
 
+def _check_own_labels(own: Collection[str], examples: Sequence[Example]) -> None:
+    """Raise Fatal where a source is not there, or has a post without labels that no teacher would speak of."""
+    _check_names("--own-labels", own, dict.fromkeys(e.source for e in examples))
+    if (bare := next((e for e in examples if e.source in own and not e.labelled), None)) is not None:
+        raise Fatal(
+            f"--own-labels {bare.source}: its post {bare.id!r} has no label: it is in --unlabelled, or all of its labels are null "
+            "or have one value in the whole file (--clean gives them the other)"
+        )
+
+
 def taught_posts(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
-    """Those that teachers are asked about."""
+    """Those whose scores by teachers are learnt."""
     return [example for example in examples if example.source not in recipe.own_labels]
 
 
@@ -165,11 +175,7 @@ def _read(recipe: Recipe, dev: Sequence[Path]) -> tuple[list[Example], Fold | No
         raise Fatal("training data: --fold and --dev leave none of the posts of --train")
     sources = dict.fromkeys(e.source for e in found)
     _check_names("--source-weight", recipe.source_weights, sources)
-    _check_names("--own-labels", recipe.own_labels, {e.source: None for e in found if e.labelled})
-    if (bare := next((e for e in found if not e.labelled and e.source in recipe.own_labels), None)) is not None:
-        raise Fatal(
-            f"--own-labels {bare.source}: --unlabelled has posts of that source, {bare.id!r}, which only teachers label"
-        )
+    _check_own_labels(recipe.own_labels, found)
     _check_names("--source-offset", recipe.source_offsets, [f"{s}:{label}" for s in sources for label in recipe.labels])
     _check_names("--positive-weight", recipe.positive_weights, recipe.labels)
     _check_names("--tfidf-share", recipe.tfidf_shares, recipe.labels)
