@@ -2,8 +2,8 @@
 # an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
 # looked at again (seconds), and the small one is then taught anew.
 #
-#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (3 hours)
-#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (some 10 hours), in an OUT of its own
+#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2.5 hours)
+#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (not timed), in an OUT of its own
 #
 # Each training has one thread: on one kind of CPU and one PyTorch its sums are then the same, bit for bit, however many cores
 # there are. So two go side by side.
@@ -29,7 +29,7 @@ CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 TWICE := $(OUT)/unlabelled/perturbed-twice.jsonl
 NAME := english-hate-offensive
-VERSION := 2.6.0
+VERSION := 2.7.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # Teachers' logits of every post below, without its text, and for the card how the best two were trained:
@@ -101,7 +101,7 @@ $(OUT)/other/metrics.json: $(OUT)/encoders/all-minilm-l6-v2/config.json $(LEARNT
 $(OUT)/deep/metrics.json: $(OUT)/encoders/bge-small-en-v15/config.json $(LEARNT)
 	$(LEARN) --epochs 1 --learning-rate 1e-4 --source-priors 0.7 --source-weight davidson=3 mhs=2 --seed 2
 
-# BERT-base, on the sources' posts, one copy of each and the augmentation alone, for it is slow: 85 minutes.
+# BERT-base, on the sources' posts, one copy of each and the augmentation alone, for it is slow: 85 minutes on two threads.
 $(OUT)/base/metrics.json: OTHERS :=
 $(OUT)/base/metrics.json: $(OUT)/encoders/google-bert-base-uncased/config.json $(MADE_UP) $(COPIES) $(TEACHERS)
 	$(LEARN) --epochs 1 --learning-rate 5e-5 --source-priors 0.7 --source-weight davidson=3 mhs=2 --seed 3
