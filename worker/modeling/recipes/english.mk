@@ -5,8 +5,8 @@
 #   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2.5 hours)
 #   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (not timed), in an OUT of its own
 #
-# Each training has one thread: on one kind of CPU and one PyTorch its sums are then the same, bit for bit, however many cores
-# there are. So two go side by side.
+# Each training has one thread: its sums then come in one order, however many cores there are, and on one kind of CPU and one
+# PyTorch it gives the same figures again (docs/experiments.md). So two go side by side.
 #
 # DATA: <source>.train.jsonl and <source>.dev.jsonl (docs/models.md says what a row is), and unlabelled posts in
 # reddit/*.zst, one a line. OUT: where everything is made. Maven fetches the encoders. Times: 2 cores that multiply bfloat16.
