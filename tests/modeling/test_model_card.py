@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from worker.modeling.model_card.about import About
 from worker.modeling.model_card.card import write_card
 from worker.modeling.model_card.origin import origin
 from worker.modeling.model_card.runs import Run
+from worker.modeling.training.recipe import Recipe
 
 PACKAGE = Path(worker.__file__).parent
 RECIPES = sorted((PACKAGE / "modeling" / "recipes").glob("*.toml"))
@@ -89,6 +91,12 @@ def test_training_from_before_an_option_was_there_is_told_from_one_that_chose_it
         (chosen, before, "source_offsets none"),
     ):
         assert f"but for: {told}." in origin(TOLD, [Run(RECIPE | first)], {"other": Run(RECIPE | other)})
+
+
+def test_options_that_were_left_alone_are_not_told() -> None:
+    usual = json.loads(json.dumps(asdict(Recipe(encoder="e", train=("/data/davidson.train.jsonl",)))))
+    told = re.findall(r"^\| (\w+) \| .* \|$", origin(TOLD, [Run(usual)]), re.MULTILINE)
+    assert set(told) == {"option", "epochs", "learning_rate", "batch_size", "dropout"}
 
 
 def test_posts_whose_labels_tfidf_learnt_are_told_as_labelled() -> None:

@@ -22,8 +22,8 @@ KINDS = {
 """By the recipe's name for a list of files."""
 ONE_VALUE = "A label that has only one value in a whole source {} there."
 _ELSEWHERE = {*KINDS, "encoder", "teacher_scores", "seed", "max_length", "labels", "head"}
-_USUAL = asdict(Recipe(encoder="", train=()))
-"""What a recipe has that does not say otherwise; one from before an option was there says nothing of it."""
+_USUAL = {k: [*v] if isinstance(v, tuple) else v for k, v in asdict(Recipe(encoder="", train=())).items()}
+"""What a recipe has that does not say otherwise, as its JSON says it; one from before an option was there says nothing of it."""
 
 
 def origin(told: About, runs: Sequence[Run], teachers: Mapping[str, Run] = MappingProxyType({})) -> str:
