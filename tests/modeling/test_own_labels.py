@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.modeling.test_card_origin import RECIPE, TOLD
 from tests.modeling.test_losses import built, recipe, write
-from tests.modeling.test_model_card import RECIPE, TOLD
 from worker.core.errors import Fatal
 from worker.modeling.cli import main
 from worker.modeling.model_card.origin import origin

@@ -2,7 +2,7 @@
 # an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
 # looked at again (seconds), and the small one is then taught anew.
 #
-#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (2.5 hours)
+#   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (3.5 hours)
 #   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (not timed), in an OUT of its own
 #
 # Each training has one thread: its sums then come in one order, however many cores there are, and on one kind of CPU and one
@@ -28,15 +28,16 @@ REDDIT := $(OUT)/unlabelled/reddit.jsonl
 CLEAN := $(OUT)/unlabelled/clean.jsonl
 COPIES := $(OUT)/unlabelled/perturbed.jsonl
 TWICE := $(OUT)/unlabelled/perturbed-twice.jsonl
+PUPILS := $(patsubst %,$(OUT)/%,small-0 small-1 plain-0 plain-1)
 NAME := english-hate-offensive
-VERSION := 2.7.0
+VERSION := 2.8.0
 NORMALISE := --normalise handles=placeholder urls=placeholder emoji=names repeats=squeeze lookalikes=fold
 
 # Teachers' logits of every post below, without its text, and for the card how the best two were trained:
 #
 #   english/teachers.npz   teacher-bge, teacher-e5        for student, other, deep and base
-#   english/students.npz   student, other, twice deep     for small-0
-#   english/best.npz       deep, twice base               for small-1
+#   english/students.npz   student, other, twice deep     for plain-0, small-0
+#   english/best.npz       deep, twice base               for plain-1, small-1
 #
 # The first names the posts of TEXTS too, which an earlier bundle chose. The first two are older than heads of sources that keep
 # silent of labels they never learnt: what they say of `offensive` is drawn to 0 in DynaHate's, MHS's and ToxiGen's posts, by a
@@ -114,24 +115,27 @@ $(OUT)/mean/metrics.json: $(OUT)/student/metrics.json $(OUT)/other/metrics.json
 # Embeddings of 128 dimensions: a third of the file less. What that loses the students teach, without labels.
 # What was learnt from other ones goes.
 $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(BEST) $(REDDIT)
-	rm -rf $(@D) $(OUT)/students.npz $(OUT)/best.npz $(OUT)/small-0 $(OUT)/small-1
+	rm -rf $(@D) $(OUT)/students.npz $(OUT)/best.npz $(PUPILS)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-# The small one, twice, by other teachers: each time the last of them, the best, is given twice, its say counts double. Two
-# copies of each post, because what is short is not what the students know but posts that they speak of. The contrasts came
-# after the teachers, and are learnt by their labels.
+# The small one, by two choices of teachers: of each the last, the best, is given twice, its say counts double. Two copies of each
+# post, because what is short is not what the students know but posts that they speak of. The contrasts came after the teachers
+# and are learnt by their labels, by one pupil of each choice: they know more of stance, those without rank Davidson's posts better.
 SMALL = $(MODEL) distill --encoder $(<D) --out $(@D) --teacher-weight 1 --unlabelled $(TWICE) $(REDDIT) \
-  --train $(DATA)/toxigen.train.jsonl $(MADE_UP) $(CONTRASTS) --own-labels contrasts --dev $(DEV) $(NORMALISE) \
+  --train $(DATA)/toxigen.train.jsonl $(MADE_UP) $(MORE) --dev $(DEV) $(NORMALISE) \
   --dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
-SPOKEN_OF := $(TWICE) $(REDDIT) $(MADE_UP) $(CONTRASTS)
+SPOKEN_OF := $(TWICE) $(REDDIT) $(MADE_UP)
 
-$(OUT)/small-0/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(SPOKEN_OF)
+$(OUT)/plain-0/metrics.json $(OUT)/small-0/metrics.json: $(OUT)/encoder-128/config.json $(STUDENTS) $(SPOKEN_OF)
 	$(SMALL) $(call BY,students,$(STUDENTS) $(lastword $(STUDENTS)))
 
-$(OUT)/small-1/metrics.json: $(OUT)/encoder-128/config.json $(BEST) $(SPOKEN_OF)
+$(OUT)/plain-1/metrics.json $(OUT)/small-1/metrics.json: $(OUT)/encoder-128/config.json $(BEST) $(SPOKEN_OF)
 	$(SMALL) $(call BY,best,$(BEST) $(lastword $(BEST)))
 
-$(OUT)/small/metrics.json: $(OUT)/small-0/metrics.json $(OUT)/small-1/metrics.json
+$(OUT)/small-0/metrics.json $(OUT)/small-1/metrics.json: MORE := $(CONTRASTS) --own-labels contrasts
+$(OUT)/small-0/metrics.json $(OUT)/small-1/metrics.json: $(CONTRASTS)
+
+$(OUT)/small/metrics.json: $(PUPILS:%=%/metrics.json)
 	rm -rf $(@D)
 	$(MODEL) average --classifier $(patsubst %/,%,$(dir $^)) --out $(@D)
 
