@@ -1,6 +1,6 @@
 # The English bundle, from data to model card. Each step is a file or a directory: what is there is not made again, and
 # an interrupted training goes on from its checkpoint. But a file of DATA that is newer than what was made of it has the students
-# looked at again (seconds), and the small one is then taught anew.
+# looked at again (seconds), and all four pupils are then taught anew (two hours).
 #
 #   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=...          from the teachers' kept scores (3.5 hours)
 #   make -j2 -f worker/modeling/recipes/english.mk DATA=... OUT=... TEACH=1  their teachers too (not timed), in an OUT of its own
@@ -118,9 +118,11 @@ $(OUT)/encoder-128/config.json: $(OUT)/mean/metrics.json $(STUDENTS) $(BEST) $(R
 	rm -rf $(@D) $(OUT)/students.npz $(OUT)/best.npz $(PUPILS)
 	$(MODEL) warm-start $(<D) --factorise 128 --texts $(LABELLED) $(REDDIT) $(NORMALISE) --out $(@D)
 
-# The small one, by two choices of teachers: of each the last, the best, is given twice, its say counts double. Two copies of each
-# post, because what is short is not what the students know but posts that they speak of. The contrasts came after the teachers
-# and are learnt by their labels, by one pupil of each choice: they know more of stance, those without rank Davidson's posts better.
+# The small one: four pupils, two of each choice of teachers. The last of each choice is the best and is given twice, so it counts
+# double. Two copies of each post, because what is short is not what the students know but posts that they speak of. One pupil of
+# each choice learns the contrasts too, by their labels, for these came after the teachers. Those two know more of stance, the other
+# two rank Davidson's posts better.
+MORE :=
 SMALL = $(MODEL) distill --encoder $(<D) --out $(@D) --teacher-weight 1 --unlabelled $(TWICE) $(REDDIT) \
   --train $(DATA)/toxigen.train.jsonl $(MADE_UP) $(MORE) --dev $(DEV) $(NORMALISE) \
   --dropout 0.1 --average 0.999 --epochs 2 --learning-rate 1e-4 --source-weight davidson=2 mhs=1.5
